@@ -1,0 +1,87 @@
+/*
+ * The one bounds-checked reader of wire bytes. Reading past the end sets a sticky failure and returns zeros, so a
+ * decoder reads a whole message and asks once. A failure keeps the first offset, what was wanted and what was left.
+ */
+#ifndef TR_CORE_READER_H
+#define TR_CORE_READER_H
+
+#include "core/err.h"
+#include "core/slice.h"
+
+typedef struct tr_reader {
+	const uint8_t *start, *at, *end;
+	bool failed;
+	size_t fail_offset, fail_wanted, fail_left; /* of the first failure, in bytes */
+} tr_reader;
+
+static inline void tr_reader_init(tr_reader *r, tr_slice bytes)
+{
+	*r = (tr_reader){.start = bytes.ptr, .at = bytes.ptr, .end = bytes.ptr ? bytes.ptr + bytes.len : bytes.ptr};
+}
+
+static inline size_t tr_reader_left(const tr_reader *r)
+{
+	return (size_t)(r->end - r->at);
+}
+
+static inline size_t tr_reader_offset(const tr_reader *r)
+{
+	return (size_t)(r->at - r->start);
+}
+
+/* Marks the reader failed as if `wanted` bytes had been missing here. */
+void tr_reader_fail(tr_reader *r, size_t wanted);
+
+/* Takes n bytes; NULL (and sticky failure) when fewer are left. */
+static inline const uint8_t *tr_reader_take(tr_reader *r, size_t n)
+{
+	if (__builtin_expect(r->failed || n > (size_t)(r->end - r->at), 0)) {
+		tr_reader_fail(r, n);
+		return NULL;
+	}
+	const uint8_t *p = r->at;
+	r->at += n;
+	return p;
+}
+
+static inline tr_slice tr_reader_bytes(tr_reader *r, size_t n)
+{
+	const uint8_t *p = tr_reader_take(r, n);
+	return p ? tr_slice_of(p, n) : tr_slice_of(NULL, 0);
+}
+
+static inline uint8_t tr_reader_u8(tr_reader *r)
+{
+	const uint8_t *p = tr_reader_take(r, 1);
+	return p ? p[0] : 0;
+}
+
+/* Big-endian (PostgreSQL) unsigned integers. */
+static inline uint16_t tr_reader_be16(tr_reader *r)
+{
+	const uint8_t *p = tr_reader_take(r, 2);
+	return p ? (uint16_t)((unsigned)p[0] << 8 | p[1]) : 0;
+}
+
+static inline uint32_t tr_reader_be32(tr_reader *r)
+{
+	const uint8_t *p = tr_reader_take(r, 4);
+	return p ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3] : 0;
+}
+
+static inline uint64_t tr_reader_be64(tr_reader *r)
+{
+	uint64_t high = tr_reader_be32(r);
+	return high << 32 | tr_reader_be32(r);
+}
+
+/* Little-endian (MySQL) unsigned integers of n bytes, 1 <= n <= 8. */
+uint64_t tr_reader_le(tr_reader *r, unsigned n);
+
+/* A NUL-terminated string without its NUL; fails when no NUL is left. */
+tr_slice tr_reader_cstring(tr_reader *r);
+
+/* Fills err with DECODE_SHORT: "`what` ends at byte x: y wanted, z left". Returns -1. */
+int tr_reader_error(const tr_reader *r, const char *what, tr_err *err);
+
+#endif

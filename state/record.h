@@ -1,0 +1,32 @@
+/*
+ * The state record of a pipeline and its versioned encoding, one JSON object of version 1:
+ *   {"version":1, "pipeline":"shop", "source":{identity…}, "position":{…source's own…} | null,
+ *    "snapshot":{"state":"none|running|done","tables":{"public.orders":{"rows":n,"done":bool}}},
+ *    "sequence":n (counts saves), "saved_at_ms":n, "writer":"tailrace 0.1.0"}
+ * A higher version is refused (STATE_NEWER); unknown members of version 1 are kept out and reported as STATE_CORRUPT.
+ */
+#ifndef TR_STATE_RECORD_H
+#define TR_STATE_RECORD_H
+
+#include "core/err.h"
+#include "core/writer.h"
+
+#define TR_STATE_VERSION 1
+
+typedef enum { TR_SNAPSHOT_NONE, TR_SNAPSHOT_RUNNING, TR_SNAPSHOT_DONE } tr_snapshot_state;
+
+typedef struct tr_record_state {
+	tr_writer identity;  /* JSON object text; empty = none */
+	tr_writer position;  /* JSON object text; empty = none */
+	tr_writer tables;    /* JSON object text of snapshot progress; empty = none */
+	tr_snapshot_state snapshot;
+	uint64_t sequence;
+	int64_t saved_at_ms;
+} tr_record_state;
+
+void tr_record_state_init(tr_record_state *r);
+void tr_record_state_release(tr_record_state *r);
+int tr_record_state_encode(const tr_record_state *r, const char *pipeline, tr_writer *out, tr_err *err);
+int tr_record_state_decode(tr_record_state *r, tr_slice text, tr_err *err);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * What must survive: one record per pipeline. A store keeps it durably; `save` returns only when it is on stable storage.
+ * The record is written by pipeline/commit.c and nothing else while a pipeline runs.
+ */
+#ifndef TR_STATE_STORE_H
+#define TR_STATE_STORE_H
+
+#include "core/err.h"
+#include "core/writer.h"
+#include "state/record.h"
+
+typedef struct tr_store tr_store;
+
+typedef struct tr_store_ops {
+	const char *kind;    /* "sqlite" */
+	const char *schemes; /* "file" */
+	/* Opens or makes the store at url for this pipeline and takes its lock (STATE_BUSY when another process has it).
+	 * read_only: no lock, no creation, for `status` and `offsets show`; a store that does not exist is then not an error:
+	 * load finds nothing. */
+	int (*open)(tr_store **out, const char *url, const char *pipeline, bool read_only, tr_err *err);
+	/* 1: found and read into record (initialised by the caller), 0: none stored, -1: damaged or newer version. */
+	int (*load)(tr_store *s, tr_record_state *record, tr_err *err);
+	/* Durable on return. */
+	int (*save)(tr_store *s, const tr_record_state *record, tr_err *err);
+	/* Removes the record after keeping a copy of it (offsets reset/set): the copy's name goes to backup. */
+	int (*reset)(tr_store *s, char *backup, size_t backup_size, tr_err *err);
+	/* All pipelines in this store. */
+	int (*list)(tr_store *s, void (*each)(void *context, const char *pipeline, const tr_record_state *record), void *context,
+	            tr_err *err);
+	void (*free)(tr_store *s);
+} tr_store_ops;
+
+struct tr_store {
+	uint32_t magic;
+	const tr_store_ops *ops;
+};
+#define TR_STORE_MAGIC 0x5703e001u
+
+const tr_store_ops *tr_store_find(const char *url, const char **known);
+
+#endif
