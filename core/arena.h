@@ -10,16 +10,18 @@
 
 typedef struct tr_arena_block tr_arena_block;
 typedef struct tr_arena {
-	tr_arena_block *head, *spare;
+	tr_arena_block *head;
 	uint8_t *at, *end;
 	size_t used, max; /* bytes */
 } tr_arena;
 
 void tr_arena_init(tr_arena *a, size_t max);
 void tr_arena_release(tr_arena *a);
-/* Forgets all allocations; keeps the blocks for reuse. */
+/* Forgets all allocations; keeps the memory, as one block, for reuse. */
 void tr_arena_reset(tr_arena *a);
 void *tr_arena_alloc(tr_arena *a, size_t bytes);
+/* count elements of size bytes each; NULL also when the product overflows. */
+void *tr_arena_array(tr_arena *a, size_t size, size_t count);
 /* NUL-terminated copies. */
 char *tr_arena_strdup(tr_arena *a, const char *text);
 char *tr_arena_strndup(tr_arena *a, const void *bytes, size_t len);
@@ -27,6 +29,6 @@ char *tr_arena_format(tr_arena *a, const char *format, ...) __attribute__((forma
 void *tr_arena_memdup(tr_arena *a, const void *bytes, size_t len);
 
 #define TR_ARENA_NEW(arena, type) ((type *)tr_arena_alloc((arena), sizeof(type)))
-#define TR_ARENA_ARRAY(arena, type, count) ((type *)tr_arena_alloc((arena), sizeof(type) * (size_t)(count)))
+#define TR_ARENA_ARRAY(arena, type, count) ((type *)tr_arena_array((arena), sizeof(type), (size_t)(count)))
 
 #endif

@@ -8,7 +8,10 @@ int64_t tr_clock_mono_us(void);
 int64_t tr_clock_wall_ns(void);
 void tr_clock_sleep_ms(int ms);
 
-/* Exponential back-off with full jitter: first around `first_ms`, doubling to `max_ms`. */
+/*
+ * Exponential back-off with full jitter: the n-th delay (from 1) is uniform in 1 .. min(max_ms, first_ms * 2^n), so the
+ * first is around first_ms.
+ */
 typedef struct tr_backoff {
 	int first_ms, max_ms, attempt;
 	uint64_t seed;

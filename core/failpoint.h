@@ -1,6 +1,7 @@
 /*
  * Named places at which a test can stop the world. TAILRACE_FAILPOINT="name=kill[:n]" (kill -9 itself at the n-th pass),
- * "name=error[:n]" (the caller gets true and must fail), "name=sleep:ms". Several are separated by commas. Costs one
+ * "name=error[:n]" (the caller gets true, at the n-th pass or else at each, and must fail), "name=sleep:ms" (at each
+ * pass). Several are separated by commas; one that cannot be understood ends the program with 64. Costs one
  * load when none is set. The names stand in failpoints.def so that a sweep can list them all.
  */
 #ifndef TR_CORE_FAILPOINT_H

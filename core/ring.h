@@ -13,7 +13,8 @@ typedef struct tr_ring tr_ring;
 
 tr_ring *tr_ring_new(size_t capacity);
 void tr_ring_free(tr_ring *ring);
-/* Producer. True when the pointer was put in; false on timeout (full) or when closed. timeout_ms 0 = do not wait. */
+/* Producer. True when the pointer was put in; false on timeout (full) or when closed. timeout_ms 0 = do not wait,
+ * below 0 = wait without end. */
 bool tr_ring_push(tr_ring *ring, void *item, int timeout_ms);
 /* Consumer. NULL on timeout, or when closed and empty. */
 void *tr_ring_pop(tr_ring *ring, int timeout_ms);

@@ -1,0 +1,28 @@
+# tr_room(name [DIRS folder...] [LINKS library...] [EXCEPT file...])
+#
+# A room is the static library of all *.c in its folders (default: its own). CONFIGURE_DEPENDS looks again at every build,
+# so a new file needs no change here. A room without sources yet is an empty interface library: what links it stays the same.
+# LINKS that are other libraries than rooms stay private: their headers are not visible to rooms above.
+function(tr_room name)
+	cmake_parse_arguments(ROOM "" "" "DIRS;LINKS;EXCEPT" ${ARGN})
+	if(NOT ROOM_DIRS)
+		set(ROOM_DIRS .)
+	endif()
+	set(sources "")
+	foreach(dir IN LISTS ROOM_DIRS)
+		file(GLOB found CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/*.c)
+		list(APPEND sources ${found})
+	endforeach()
+	foreach(except IN LISTS ROOM_EXCEPT)
+		list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${except} ${CMAKE_CURRENT_SOURCE_DIR}/./${except})
+	endforeach()
+	if(sources)
+		add_library(${name} STATIC ${sources})
+		target_link_libraries(${name} PUBLIC tr_flags PRIVATE ${ROOM_LINKS})
+		add_dependencies(${name} tr_version)
+	else()
+		message(STATUS "${name}: no sources yet")
+		add_library(${name} INTERFACE)
+		target_link_libraries(${name} INTERFACE tr_flags ${ROOM_LINKS})
+	endif()
+endfunction()
