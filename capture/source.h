@@ -102,9 +102,15 @@ typedef struct tr_source_ops {
 	const tr_type *(*source_type)(tr_arena *arena);
 	/* Reports every finding; -1 only when nothing could be asked (no connection). Makes nothing. */
 	int (*check)(tr_source *s, tr_finding_fn report, void *context, tr_err *err);
-	/* Connects, compares identity, prepares slot and publication. position: stored one or empty (new pipeline).
-	 * On return *snapshot says whether an initial snapshot has to be read before streaming. A new slot is made only when
-	 * position is empty; any doubt is an error (SLOT_MISSING, SLOT_INVALID, SOURCE_IDENTITY, POSITION_LOST). */
+	/* Connects, compares identity, checks slot and publication, makes the publication. position: stored one or empty (new
+	 * pipeline). On return *snapshot says whether an initial snapshot has to be read before streaming. MAKES NO SLOT: a slot
+	 * is made by `snapshot` (exported) or, without a snapshot, by `start`, after the pipeline has made its intent durable
+	 * (a record with our identity and no position), so that a crash in between is recognised as ours. Hence:
+	 *   identity empty, position empty: new; a slot of our name that exists already is an error (SLOT_FOREIGN, with the ways
+	 *     out) unless options say to use it (create: false, or snapshot mode never);
+	 *   identity given, position empty: an earlier first start was interrupted: our own inactive slot is dropped and made anew;
+	 *   position given: the slot must be there and able to serve it. Any doubt is an error (SLOT_MISSING, SLOT_INVALID,
+	 *     SOURCE_IDENTITY, POSITION_LOST). */
 	int (*prepare)(tr_source *s, tr_slice position, tr_slice identity, bool *snapshot, tr_err *err);
 	void (*identity)(tr_source *s, tr_source_identity *out);
 	/* The database's name, known after prepare. */

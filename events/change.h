@@ -44,6 +44,7 @@ typedef struct tr_change {
 	int64_t commit_us;         /* wall clock of the source's commit, microseconds since 1970; for a snapshot row the time of reading */
 	tr_snapshot_mark mark;
 	tr_slice txn_id;           /* text of transaction.id for this event; empty outside a transaction */
+	bool replayed;             /* already durable (resume inside a transaction): counted in the transaction, not published */
 	tr_slice message_prefix, message_content; /* TR_OP_MESSAGE */
 } tr_change;
 
