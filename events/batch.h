@@ -34,6 +34,9 @@ typedef struct tr_record {
 
 typedef enum tr_batch_state { TR_BATCH_OPEN, TR_BATCH_SEALED, TR_BATCH_SENT, TR_BATCH_SETTLED, TR_BATCH_FAILED } tr_batch_state;
 
+/* What a batch tells the commit besides rows: the snapshot's turning points travel in order with the rows. */
+typedef enum tr_batch_note { TR_NOTE_NONE, TR_NOTE_IDENTITY, TR_NOTE_SNAPSHOT_STARTED, TR_NOTE_SNAPSHOT_DONE } tr_batch_note;
+
 typedef struct tr_batch_pool tr_batch_pool;
 
 typedef struct tr_batch {
@@ -47,7 +50,8 @@ typedef struct tr_batch {
 	/* set when sealed */
 	uint64_t sequence;        /* order of sealing in this run, from 1 */
 	tr_writer position;       /* the source's position after this batch (source.h); empty = no position moves (snapshot rows) */
-	tr_writer progress;       /* snapshot progress note for the state record; usually empty */
+	tr_writer progress;       /* JSON object of snapshot progress for the state record; usually empty */
+	tr_batch_note note;
 	int64_t last_commit_us;   /* of the newest transaction inside; 0 = none */
 	uint64_t transactions, changes;
 	/* owned by the delivery thread from here on */
