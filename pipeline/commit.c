@@ -1,0 +1,132 @@
+/*
+ * The one place where a position becomes durable: delivered -> recorded -> confirmed.
+ *
+ * Safe because of the order, and only because of it:
+ *   - the sink returns batches in the order they were sent, and only when every record in them is durable there, so the
+ *     position of a settled batch covers nothing that could still be lost;
+ *   - `save` returns only when the record is on stable storage;
+ *   - only then is the position confirmed, after which the server may forget the log before it.
+ * A crash between any two arrows leaves confirmed <= recorded <= delivered, and the next start reads from what is recorded.
+ */
+#include "core/failpoint.h"
+#include "core/log.h"
+#include "pipeline/internal.h"
+
+void tr_commit_init(tr_commit *c, tr_pipeline *p)
+{
+	*c = (tr_commit){.p = p};
+}
+
+static int take_position(tr_commit *c, const tr_batch *batch, tr_err *err)
+{
+	tr_record_state *r = &c->p->record;
+
+	if (r->position.len > 0 &&
+	    c->p->source->ops->compare(tr_writer_view(&batch->position), tr_writer_view(&r->position)) == -1)
+		return tr_err_set(err, TR_E_STATE_BACKWARDS, "the position of batch %llu is before the one already taken",
+		                  (unsigned long long)batch->sequence);
+	tr_writer_reset(&r->position);
+	tr_writer_slice(&r->position, tr_writer_view(&batch->position));
+	if (!tr_writer_ok(&r->position))
+		return tr_err_set(err, TR_E_MEMORY, "the position of batch %llu could not be kept", (unsigned long long)batch->sequence);
+	c->dirty = true;
+	return 0;
+}
+
+static int take_note(tr_commit *c, tr_batch_note note, tr_err *err)
+{
+	tr_record_state *r = &c->p->record;
+	tr_source_identity identity = {0};
+
+	if (note == TR_NOTE_NONE)
+		return 0;
+	c->p->source->ops->identity(c->p->source, &identity);
+	tr_writer_reset(&r->identity);
+	tr_writer_text(&r->identity, identity.text);
+	if (!tr_writer_ok(&r->identity))
+		return tr_err_set(err, TR_E_MEMORY, "the source's identity could not be kept");
+	if (note == TR_NOTE_SNAPSHOT_STARTED) {
+		/* A new beginning (first start, or when_needed after a lost position): an old position must not outlive it. */
+		r->snapshot = TR_SNAPSHOT_RUNNING;
+		tr_writer_reset(&r->position);
+	}
+	if (note == TR_NOTE_SNAPSHOT_DONE)
+		r->snapshot = TR_SNAPSHOT_DONE;
+	c->dirty = c->urgent = true;
+	return 0;
+}
+
+int tr_commit_settled(tr_commit *c, const tr_batch *batch, tr_err *err)
+{
+	TR_ASSERT(batch->state == TR_BATCH_SETTLED);
+	if (batch->progress.len > 0) {
+		tr_writer_reset(&c->p->record.tables);
+		tr_writer_slice(&c->p->record.tables, tr_writer_view(&batch->progress));
+		c->dirty = true;
+	}
+	if (batch->last_commit_us > c->newest_commit_us)
+		c->newest_commit_us = batch->last_commit_us;
+	if (take_note(c, batch->note, err) != 0)
+		return -1;
+	return batch->position.len > 0 ? take_position(c, batch, err) : 0;
+}
+
+int tr_commit_due_ms(const tr_commit *c)
+{
+	if (!c->dirty)
+		return -1;
+	if (c->urgent)
+		return 0;
+	int64_t due_us = c->last_save_us + c->p->config->state_interval_ms * 1000 - tr_clock_mono_us();
+	return due_us <= 0 ? 0 : (int)(due_us / 1000) + 1;
+}
+
+static void publish(tr_commit *c)
+{
+	tr_pipeline *p = c->p;
+
+	pthread_mutex_lock(&p->lock);
+	size_t n = p->record.position.len;
+	if (n > 0 && n < sizeof(p->position)) {
+		memcpy(p->position, p->record.position.data, n);
+		p->position[n] = 0;
+	} else if (n > 0) {
+		memcpy(p->position, p->record.position.data, sizeof(p->position) - 4);
+		memcpy(p->position + sizeof(p->position) - 4, "...", 4);
+	}
+	p->saved_us = tr_clock_mono_us();
+	p->saves++;
+	pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+	if (c->newest_commit_us > 0) {
+		int64_t latency_us = tr_clock_wall_ns() / 1000 - c->newest_commit_us;
+		tr_metric_set(&p->metrics, TR_M_TRANSACTION_LATENCY, latency_us > 0 ? latency_us : 0);
+	}
+}
+
+int tr_commit_save(tr_commit *c, tr_err *err)
+{
+	tr_pipeline *p = c->p;
+
+	if (!c->dirty)
+		return 0;
+	tr_failpoint_at(TR_FP_DELIVERED);
+	p->record.sequence++;
+	p->record.saved_at_ms = tr_clock_wall_ns() / 1000000;
+	if (p->store->ops->save(p->store, &p->record, err) != 0) {
+		p->record.sequence--;
+		return -1;
+	}
+	tr_failpoint_at(TR_FP_RECORDED);
+	/* From here the position is durable, so the server may be told: a crash before this line only means that it tells the
+	 * same log again, which the start drops by the recorded position. */
+	if (p->record.position.len > 0) {
+		p->source->ops->confirm(p->source, tr_writer_view(&p->record.position));
+		tr_metric_touch(&p->metrics, TR_M_CONFIRMED);
+	}
+	tr_failpoint_at(TR_FP_CONFIRMED);
+	c->dirty = c->urgent = false;
+	c->last_save_us = tr_clock_mono_us();
+	publish(c);
+	return 0;
+}

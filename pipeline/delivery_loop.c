@@ -1,0 +1,157 @@
+/*
+ * The delivery thread of a session: takes sealed batches, hands them to the sink in order, collects what is settled and
+ * lets commit.c make it durable. It alone waits for the sink and the disk; the capture thread never does.
+ */
+#include "core/failpoint.h"
+#include "core/log.h"
+#include "pipeline/internal.h"
+
+/* While records are in flight, how long one turn waits for acknowledgements before it looks at the ring again. */
+#define POLL_BUSY_MS 2
+#define WAIT_IDLE_MS 100
+
+typedef struct delivery {
+	tr_session *s;
+	tr_commit commit;
+	size_t in_flight; /* batches sent, not collected */
+} delivery;
+
+static int collect(delivery *d, tr_err *err)
+{
+	tr_sink *sink = d->s->sink;
+	tr_batch *batch;
+	int result = 0;
+
+	while (result == 0 && (batch = sink->ops->settled(sink)) != NULL) {
+		d->in_flight--;
+		atomic_store(&d->s->p->oldest_unsettled_us, d->in_flight > 0 ? tr_clock_mono_us() : 0);
+		if (batch->state == TR_BATCH_SETTLED)
+			result = tr_commit_settled(&d->commit, batch, err);
+		else {
+			if (batch->error)
+				*err = *batch->error;
+			else
+				tr_err_set(err, TR_E_SINK_FATAL, "the sink failed a batch without saying why");
+			result = -1;
+		}
+		tr_batch_put_back(batch);
+	}
+	return result;
+}
+
+static bool deadline_passed(const tr_session *s)
+{
+	return tr_ring_closed(s->ring) && s->drain_deadline_us > 0 && tr_clock_mono_us() > s->drain_deadline_us;
+}
+
+/* One turn of waiting for the sink: drives it, collects, saves when due. */
+static int settle(delivery *d, int wait_ms, tr_err *err)
+{
+	int due_ms = tr_commit_due_ms(&d->commit);
+
+	if (due_ms >= 0 && due_ms < wait_ms)
+		wait_ms = due_ms;
+	if (d->s->sink->ops->poll(d->s->sink, d->in_flight > 0 ? wait_ms : 0, err) != 0 || collect(d, err) != 0)
+		return -1;
+	return tr_commit_due_ms(&d->commit) == 0 ? tr_commit_save(&d->commit, err) : 0;
+}
+
+static int send(delivery *d, tr_batch *batch, tr_err *err)
+{
+	tr_sink *sink = d->s->sink;
+	int sent;
+
+	tr_failpoint_at(TR_FP_SEND);
+	while ((sent = sink->ops->send(sink, batch, err)) == 1) {
+		if (deadline_passed(d->s)) {
+			tr_batch_put_back(batch);
+			return tr_err_set(err, TR_E_INTERRUPTED, "the sink took no more before the deadline");
+		}
+		if (settle(d, POLL_BUSY_MS, err) != 0)
+			sent = -1;
+		if (sent == -1)
+			break;
+	}
+	if (sent != 0) {
+		tr_batch_put_back(batch);
+		return -1;
+	}
+	if (d->in_flight++ == 0)
+		atomic_store(&d->s->p->oldest_unsettled_us, tr_clock_mono_us());
+	tr_failpoint_at(TR_FP_SENT);
+	return 0;
+}
+
+/* How long the ring may be waited for: not past the next save. */
+static int ring_wait_ms(const delivery *d)
+{
+	int due_ms = tr_commit_due_ms(&d->commit);
+
+	if (d->in_flight > 0)
+		return 0;
+	return due_ms >= 0 && due_ms < WAIT_IDLE_MS ? due_ms : WAIT_IDLE_MS;
+}
+
+/* After the ring is closed and empty: everything sent becomes durable, then the record. */
+static int finish(delivery *d, tr_err *err)
+{
+	if (d->in_flight > 0 && d->s->sink->ops->flush(d->s->sink, err) != 0)
+		return -1;
+	while (d->in_flight > 0) {
+		if (deadline_passed(d->s)) {
+			/* What is unsettled was never recorded: the next start reads it again. The settled prefix is recorded. */
+			tr_commit_save(&d->commit, NULL);
+			return tr_err_set(err, TR_E_INTERRUPTED, "%zu batches were not acknowledged before the deadline", d->in_flight);
+		}
+		if (settle(d, POLL_BUSY_MS, err) != 0)
+			return -1;
+	}
+	return tr_commit_save(&d->commit, err);
+}
+
+static int turns(delivery *d, tr_err *err)
+{
+	tr_session *s = d->s;
+
+	for (;;) {
+		atomic_store_explicit(&s->p->delivery_turn_us, tr_clock_mono_us(), memory_order_relaxed);
+		tr_batch *batch = tr_ring_pop(s->ring, ring_wait_ms(d));
+		if (batch && send(d, batch, err) != 0)
+			return -1;
+		if (!batch && tr_ring_closed(s->ring) && tr_ring_count(s->ring) == 0)
+			return finish(d, err);
+		if (settle(d, batch ? 0 : POLL_BUSY_MS, err) != 0)
+			return -1;
+	}
+}
+
+/* What is left in the ring after a failure is forgotten: it was never recorded. */
+static void discard(tr_session *s)
+{
+	tr_batch *batch;
+
+	while ((batch = tr_ring_pop(s->ring, 0)) != NULL)
+		tr_batch_put_back(batch);
+}
+
+void *tr_delivery_thread(void *session)
+{
+	tr_session *s = session;
+	delivery d = {.s = s};
+	tr_err err = {0};
+
+	tr_commit_init(&d.commit, s->p);
+	if (turns(&d, &err) != 0) {
+		s->error = err;
+		atomic_store(&s->failed, true);
+		tr_ring_close(s->ring);
+		discard(s);
+		s->p->source->ops->interrupt(s->p->source);
+		/* Whoever waits for a note to become durable looks at `failed`. */
+		pthread_mutex_lock(&s->p->lock);
+		pthread_cond_broadcast(&s->p->changed);
+		pthread_mutex_unlock(&s->p->lock);
+	}
+	atomic_store(&s->p->oldest_unsettled_us, 0);
+	return NULL;
+}

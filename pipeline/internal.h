@@ -1,0 +1,120 @@
+/*
+ * What the files of this room share; nobody else includes it.
+ *
+ * A pipeline runs sessions. A session begins with the durable record, connects, streams, and ends with the first error or
+ * with a request to stop; both threads wind down before the next one begins, and the next one starts from the durable
+ * record again. So there is one way back after any error, and it is the one a crash takes, too.
+ */
+#ifndef TR_PIPELINE_INTERNAL_H
+#define TR_PIPELINE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/clock.h"
+#include "core/obj.h"
+#include "core/ring.h"
+#include "pipeline/pipeline.h"
+
+typedef struct tr_session tr_session;
+
+struct tr_pipeline {
+	uint32_t magic;
+	const tr_pipeline_config *config;
+	tr_metrics metrics;
+	/* made at start, freed at the end */
+	tr_store *store;
+	tr_source *source;
+	const tr_encoder_ops *encoder_ops;
+	tr_encoder *encoder;
+	tr_arena arena;             /* holds the source type */
+	tr_catalogue *catalogue;    /* made when the database's name is known */
+	tr_batch_pool *pool;
+	uint64_t batch_target_bytes, batch_max_bytes, pool_bytes;
+	size_t batch_count;
+	pthread_t thread;           /* capture; it starts the delivery thread of each session */
+	bool started;
+	/* owned by the thread that commits; between sessions by the capture thread */
+	tr_record_state record;
+	/* any thread */
+	_Atomic(bool) stop;
+	volatile bool stop_flag;    /* the same, for those who poll a plain flag */
+	_Atomic(bool) ended;
+	_Atomic(int64_t) capture_turn_us, delivery_turn_us; /* monotonic: the loops are alive */
+	_Atomic(int64_t) oldest_unsettled_us;               /* monotonic time the oldest batch in flight was sent; 0 = none */
+	pthread_mutex_t lock;       /* guards what follows */
+	pthread_cond_t changed;
+	tr_pipeline_state state;
+	int64_t state_since_us, snapshot_begin_us;
+	char position[sizeof(((tr_pipeline_status *)0)->position)];
+	int64_t saved_us;           /* monotonic; 0 = never in this run */
+	uint64_t saves;
+	tr_err error;
+	int result;
+	uint64_t restarts;
+	uint64_t snapshot_tables, snapshot_tables_done, snapshot_rows, snapshot_rows_estimated;
+};
+#define TR_PIPELINE_MAGIC 0x919e1001u
+
+/* One session: what lives between connecting and the next error. */
+struct tr_session {
+	tr_pipeline *p;
+	tr_sink *sink;
+	tr_ring *ring;
+	pthread_t delivery;
+	bool delivery_started;
+	_Atomic(bool) failed;       /* the delivery thread gave up: error holds why */
+	tr_err error;               /* written by the delivery thread before `failed`, read after it */
+	pthread_mutex_t push_lock;  /* readers and the capture thread seal one at a time */
+	uint64_t sequence;          /* under push_lock */
+	int64_t drain_deadline_us;  /* set before the ring is closed; 0 = take all the time it needs */
+};
+
+/* pipeline.c */
+void tr_pipeline_enter(tr_pipeline *p, tr_pipeline_state state, const tr_err *err);
+static inline bool tr_pipeline_stopping(const tr_pipeline *p)
+{
+	return atomic_load_explicit(&p->stop, memory_order_relaxed);
+}
+
+/* capture_loop.c: the body of the capture thread; returns when the pipeline has ended. */
+void *tr_capture_thread(void *pipeline);
+
+/* session.c */
+int tr_session_open(tr_session *s, tr_pipeline *p, tr_err *err);
+/* Lets the delivery thread finish what was sealed (or give up at the deadline) and joins it. -1: its error. */
+int tr_session_close(tr_session *s, bool ok, tr_err *err);
+/* Seals the batch and hands it to the delivery thread, which owns it from then on. with_position: the source's position now. */
+int tr_session_push(tr_session *s, tr_batch *batch, bool with_position, tr_err *err);
+/* An empty batch with a note and the position; returns when it is durable. */
+int tr_session_note(tr_session *s, tr_batch_note note, bool with_position, tr_err *err);
+
+/* delivery_loop.c */
+void *tr_delivery_thread(void *session);
+
+/* commit.c: used by the delivery thread alone. */
+typedef struct tr_commit {
+	tr_pipeline *p;
+	bool dirty;                /* something settled is not in the durable record */
+	bool urgent;               /* a note waits: save at once */
+	int64_t last_save_us;      /* monotonic */
+	int64_t newest_commit_us;  /* wall clock of the newest source commit settled */
+} tr_commit;
+void tr_commit_init(tr_commit *c, tr_pipeline *p);
+int tr_commit_settled(tr_commit *c, const tr_batch *batch, tr_err *err);
+/* Milliseconds until the next save is due: 0 = now, -1 = nothing to save. */
+int tr_commit_due_ms(const tr_commit *c);
+int tr_commit_save(tr_commit *c, tr_err *err);
+
+/* listener.c: the two kinds of listener, the stream's and a snapshot reader's. */
+typedef struct tr_host_listener tr_host_listener;
+int tr_stream_listener_new(tr_host_listener **out, tr_session *s, tr_err *err);
+int tr_reader_listener_new(tr_host_listener **out, tr_session *s, tr_err *err);
+tr_listener *tr_host_listener_base(tr_host_listener *l);
+/* Seals what is left (discard: puts it back unsent) and frees. */
+int tr_host_listener_free(tr_host_listener *l, bool discard, tr_err *err);
+
+/* snapshot.c */
+int tr_pipeline_snapshot(tr_session *s, tr_err *err);
+
+#endif

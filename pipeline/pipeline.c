@@ -1,0 +1,250 @@
+/* A pipeline's life and its status. */
+#include "pipeline/pipeline.h"
+
+#include "core/log.h"
+#include "pipeline/internal.h"
+
+/* Shares of limits.memory: the batches get a quarter, a single event at most half; the rest is for the source's message,
+ * the sink's queue and the libraries. */
+#define POOL_SHARE 4
+#define EVENT_SHARE 2
+#define BATCH_TARGET_MAX (1u << 20)
+#define BATCH_TARGET_MIN (64u << 10)
+/* readyz: an unsettled batch or a loop that did not turn for this long means no progress. */
+#define STALL_US (30 * 1000000)
+
+const char *tr_pipeline_state_name(tr_pipeline_state state)
+{
+	static const char *const names[] = {"starting", "snapshot", "streaming", "waiting", "stopped"};
+
+	return names[state];
+}
+
+void tr_pipeline_enter(tr_pipeline *p, tr_pipeline_state state, const tr_err *err)
+{
+	pthread_mutex_lock(&p->lock);
+	p->state = state;
+	p->state_since_us = tr_clock_mono_us();
+	if (err)
+		p->error = *err;
+	else
+		tr_err_clear(&p->error);
+	if (state == TR_PIPELINE_WAITING)
+		p->restarts++;
+	pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+	tr_metric_set(&p->metrics, TR_M_STATE, state);
+}
+
+static void size_batches(tr_pipeline *p)
+{
+	const tr_pipeline_config *c = p->config;
+	uint64_t memory = c->memory_bytes > 0 ? c->memory_bytes : 64u << 20;
+
+	p->pool_bytes = memory / POOL_SHARE;
+	p->batch_target_bytes = c->batch_bytes > 0 ? c->batch_bytes : p->pool_bytes / 16;
+	if (c->batch_bytes == 0 && p->batch_target_bytes > BATCH_TARGET_MAX)
+		p->batch_target_bytes = BATCH_TARGET_MAX;
+	if (p->batch_target_bytes < BATCH_TARGET_MIN)
+		p->batch_target_bytes = BATCH_TARGET_MIN;
+	p->batch_max_bytes = p->batch_target_bytes + memory / EVENT_SHARE;
+	p->batch_count = (size_t)(p->pool_bytes / p->batch_target_bytes);
+	if (p->batch_count < 4)
+		p->batch_count = 4;
+	tr_metric_set(&p->metrics, TR_M_QUEUE_CAPACITY, (int64_t)p->pool_bytes);
+	tr_metric_set(&p->metrics, TR_M_MEMORY_LIMIT, (int64_t)memory);
+}
+
+int tr_pipeline_new(tr_pipeline **out, const tr_pipeline_config *config, tr_err *err)
+{
+	tr_pipeline *p = calloc(1, sizeof(*p));
+	pthread_condattr_t attr;
+
+	*out = NULL;
+	if (!p)
+		return tr_err_set(err, TR_E_MEMORY, "pipeline \"%s\" could not be made", config->name);
+	p->magic = TR_PIPELINE_MAGIC;
+	p->config = config;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	tr_record_state_init(&p->record);
+	tr_arena_init(&p->arena, 1 << 20);
+	p->state_since_us = tr_clock_mono_us();
+	size_batches(p);
+	*out = p;
+	return 0;
+}
+
+static int open_store(tr_pipeline *p, tr_err *err)
+{
+	const char *known = NULL;
+	const tr_store_ops *ops = tr_store_find(p->config->state_url, &known);
+
+	if (!ops)
+		return tr_err_set(err, TR_E_CONFIG, "state \"%s\" has no known scheme (known: %s)", p->config->state_url, known);
+	if (ops->open(&p->store, p->config->state_url, p->config->name, false, err) != 0)
+		return -1;
+	int found = ops->load(p->store, &p->record, err);
+	if (found == 1 && p->record.position.len > 0 && p->record.position.len < sizeof(p->position))
+		memcpy(p->position, p->record.position.data, p->record.position.len);
+	return found < 0 ? -1 : 0;
+}
+
+static int open_source(tr_pipeline *p, tr_err *err)
+{
+	const char *known = NULL;
+	const tr_source_ops *ops = tr_source_find(p->config->source.url, &known);
+
+	if (!ops) /* the url may hold a password: it is not shown */
+		return tr_err_set(err, TR_E_CONFIG, "the source's url has no known scheme (known: %s)", known);
+	return ops->open(&p->source, p->config->name, &p->config->source, &p->config->events, &p->metrics, err);
+}
+
+int tr_pipeline_start(tr_pipeline *p, tr_err *err)
+{
+	TR_CHECK_OBJ(p, TR_PIPELINE_MAGIC);
+	if (open_store(p, err) != 0 || open_source(p, err) != 0)
+		return -1;
+	p->encoder_ops = tr_encoder_find(p->config->events.format);
+	if (!p->encoder_ops)
+		return tr_err_set(err, TR_E_CONFIG_UNSUPPORTED, "events.format is not in this build");
+	if (p->encoder_ops->open(&p->encoder, &p->config->events, &p->config->registry, err) != 0)
+		return -1;
+	p->pool = tr_batch_pool_new(p->batch_count, p->batch_max_bytes);
+	if (!p->pool)
+		return tr_err_set(err, TR_E_MEMORY, "the batches could not be made");
+	if (pthread_create(&p->thread, NULL, tr_capture_thread, p) != 0)
+		return tr_err_set(err, TR_E_SYSTEM, "the capture thread could not be started");
+	p->started = true;
+	return 0;
+}
+
+void tr_pipeline_stop(tr_pipeline *p)
+{
+	atomic_store(&p->stop, true);
+	p->stop_flag = true;
+	if (p->source)
+		p->source->ops->interrupt(p->source);
+	pthread_mutex_lock(&p->lock);
+	pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+}
+
+bool tr_pipeline_wait(tr_pipeline *p, int timeout_ms)
+{
+	struct timespec until;
+	bool ended;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += timeout_ms / 1000;
+	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	pthread_mutex_lock(&p->lock);
+	while (p->started && !atomic_load(&p->ended) && pthread_cond_timedwait(&p->changed, &p->lock, &until) == 0)
+		;
+	ended = !p->started || atomic_load(&p->ended);
+	pthread_mutex_unlock(&p->lock);
+	return ended;
+}
+
+int tr_pipeline_result(tr_pipeline *p, tr_err *err)
+{
+	pthread_mutex_lock(&p->lock);
+	int result = p->result;
+	if (result != 0 && err)
+		*err = p->error;
+	pthread_mutex_unlock(&p->lock);
+	return result;
+}
+
+static bool progressing(tr_pipeline *p, int64_t now_us)
+{
+	int64_t oldest_us = atomic_load(&p->oldest_unsettled_us);
+
+	if (p->state == TR_PIPELINE_WAITING || p->state == TR_PIPELINE_STOPPED || p->state == TR_PIPELINE_STARTING)
+		return false;
+	if (oldest_us > 0 && now_us - oldest_us > STALL_US)
+		return false;
+	/* Snapshot readers turn in their own threads; there the rows tell. */
+	return p->state == TR_PIPELINE_SNAPSHOT || now_us - atomic_load(&p->capture_turn_us) < STALL_US;
+}
+
+static void counts(const tr_metrics *m, tr_pipeline_status *out)
+{
+	static const tr_metric ops[] = {TR_M_EVENTS_CREATE, TR_M_EVENTS_UPDATE, TR_M_EVENTS_DELETE, TR_M_EVENTS_READ,
+	    TR_M_EVENTS_TRUNCATE, TR_M_EVENTS_MESSAGE};
+
+	for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++)
+		out->events += (uint64_t)tr_metric_get(m, ops[i]);
+	out->transactions = (uint64_t)tr_metric_get(m, TR_M_TRANSACTIONS);
+	out->records_delivered = (uint64_t)tr_metric_get(m, TR_M_RECORDS_DELIVERED);
+	out->bytes_delivered = (uint64_t)tr_metric_get(m, TR_M_BYTES_OUT);
+}
+
+void tr_pipeline_status_get(tr_pipeline *p, tr_pipeline_status *out)
+{
+	int64_t now_us = tr_clock_mono_us();
+
+	memset(out, 0, sizeof(*out));
+	out->name = p->config->name;
+	counts(&p->metrics, out);
+	if (p->source)
+		p->source->ops->lag(p->source, &out->lag);
+	tr_metric_set(&p->metrics, TR_M_LAG_BYTES, (int64_t)out->lag.lag_bytes);
+	tr_metric_set(&p->metrics, TR_M_LAG_TIME, out->lag.lag_us);
+	tr_metric_set(&p->metrics, TR_M_SLOT_RETAINED, (int64_t)out->lag.retained_bytes);
+	if (p->pool) {
+		tr_metric_set(&p->metrics, TR_M_QUEUE_BYTES, (int64_t)tr_batch_pool_bytes(p->pool));
+		tr_metric_set(&p->metrics, TR_M_MEMORY, (int64_t)tr_batch_pool_bytes(p->pool));
+	}
+	pthread_mutex_lock(&p->lock);
+	out->state = p->state;
+	out->state_since_us = p->state_since_us;
+	memcpy(out->position, p->position, sizeof(out->position));
+	out->last_commit_age_us = p->saved_us > 0 ? now_us - p->saved_us : -1;
+	out->progressing = progressing(p, now_us);
+	out->error = p->error;
+	out->restarts = p->restarts;
+	out->snapshot_tables = p->snapshot_tables;
+	out->snapshot_tables_done = p->snapshot_tables_done;
+	out->snapshot_rows = p->snapshot_rows;
+	out->snapshot_rows_estimated = p->snapshot_rows_estimated;
+	out->snapshot_elapsed_us = p->snapshot_begin_us > 0 ? now_us - p->snapshot_begin_us : 0;
+	pthread_mutex_unlock(&p->lock);
+}
+
+tr_metrics *tr_pipeline_metrics(tr_pipeline *p)
+{
+	return &p->metrics;
+}
+
+void tr_pipeline_free(tr_pipeline *p)
+{
+	if (!p)
+		return;
+	TR_CHECK_OBJ(p, TR_PIPELINE_MAGIC);
+	if (p->started) {
+		tr_pipeline_stop(p);
+		pthread_join(p->thread, NULL);
+	}
+	if (p->source)
+		p->source->ops->free(p->source);
+	tr_catalogue_free(p->catalogue);
+	if (p->encoder)
+		p->encoder_ops->free(p->encoder);
+	if (p->store)
+		p->store->ops->free(p->store);
+	tr_batch_pool_free(p->pool);
+	tr_record_state_release(&p->record);
+	tr_arena_release(&p->arena);
+	pthread_cond_destroy(&p->changed);
+	pthread_mutex_destroy(&p->lock);
+	p->magic = 0;
+	free(p);
+}

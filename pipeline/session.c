@@ -1,0 +1,104 @@
+/* A session's life: sink, ring and delivery thread; sealing and handing over batches. */
+#include "core/failpoint.h"
+#include "pipeline/internal.h"
+
+int tr_session_open(tr_session *s, tr_pipeline *p, tr_err *err)
+{
+	const char *known = NULL;
+	const tr_sink_ops *ops = tr_sink_find(p->config->sink.url, &known);
+
+	*s = (tr_session){.p = p};
+	if (!ops)
+		return tr_err_set(err, TR_E_CONFIG, "sink \"%s\" has no known scheme (known: %s)", p->config->sink.url, known);
+	pthread_mutex_init(&s->push_lock, NULL);
+	s->ring = tr_ring_new(p->batch_count + 4);
+	if (!s->ring)
+		return tr_err_set(err, TR_E_MEMORY, "the batch ring could not be made");
+	if (ops->open(&s->sink, &p->config->sink, &p->metrics, err) != 0)
+		return -1;
+	if (pthread_create(&s->delivery, NULL, tr_delivery_thread, s) != 0)
+		return tr_err_set(err, TR_E_SYSTEM, "the delivery thread could not be started");
+	s->delivery_started = true;
+	return 0;
+}
+
+int tr_session_close(tr_session *s, bool ok, tr_err *err)
+{
+	int result = 0;
+
+	if (s->ring)
+		tr_ring_close(s->ring);
+	if (s->delivery_started)
+		pthread_join(s->delivery, NULL);
+	if (atomic_load(&s->failed)) {
+		/* A clean end with a failed delivery is a failure; after an error of the source, the source's error is the news. */
+		if (ok && err)
+			*err = s->error;
+		result = -1;
+	}
+	if (s->sink)
+		s->sink->ops->free(s->sink);
+	tr_ring_free(s->ring);
+	pthread_mutex_destroy(&s->push_lock);
+	return result;
+}
+
+int tr_session_push(tr_session *s, tr_batch *batch, bool with_position, tr_err *err)
+{
+	tr_source *source = s->p->source;
+	bool pushed;
+
+	if (with_position)
+		source->ops->position(source, &batch->position);
+	batch->state = TR_BATCH_SEALED;
+	tr_failpoint_at(TR_FP_SEALED);
+	tr_metric_add(&s->p->metrics, TR_M_BATCHES, 1);
+	pthread_mutex_lock(&s->push_lock);
+	batch->sequence = ++s->sequence;
+	/* The ring holds as many as the pool has: a push can only fail because the delivery thread closed it. */
+	pushed = tr_ring_push(s->ring, batch, 1000);
+	pthread_mutex_unlock(&s->push_lock);
+	if (pushed)
+		return 0;
+	tr_batch_put_back(batch);
+	if (atomic_load(&s->failed)) {
+		*err = s->error;
+		return -1;
+	}
+	return tr_err_set(err, TR_E_BUG, "a sealed batch found no place in the ring");
+}
+
+static int wait_saved(tr_session *s, uint64_t before, tr_err *err)
+{
+	tr_pipeline *p = s->p;
+	int result = 0;
+
+	pthread_mutex_lock(&p->lock);
+	while (p->saves == before && !atomic_load(&s->failed) && !tr_pipeline_stopping(p))
+		pthread_cond_wait(&p->changed, &p->lock);
+	if (p->saves == before) {
+		if (atomic_load(&s->failed))
+			*err = s->error;
+		else
+			tr_err_set(err, TR_E_INTERRUPTED, "stopped on request");
+		result = -1;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return result;
+}
+
+int tr_session_note(tr_session *s, tr_batch_note note, bool with_position, tr_err *err)
+{
+	tr_batch *batch;
+
+	while (!(batch = tr_batch_take(s->p->pool, 100)))
+		if (tr_pipeline_stopping(s->p) || atomic_load(&s->failed))
+			return atomic_load(&s->failed) ? (*err = s->error, -1) : tr_err_set(err, TR_E_INTERRUPTED, "stopped on request");
+	batch->note = note;
+	pthread_mutex_lock(&s->p->lock);
+	uint64_t before = s->p->saves;
+	pthread_mutex_unlock(&s->p->lock);
+	if (tr_session_push(s, batch, with_position, err) != 0)
+		return -1;
+	return wait_saved(s, before, err);
+}
