@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+# Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
+"""Runs golden cases: the case's SQL and connector.properties through the real program, its topics compared.
+
+    run_case.py CASE [--pg VERSION] [--binary PATH]      one case
+    run_case.py --all [--pg VERSION]                     all cases, a table at the end
+    run_case.py --list                                   the cases
+
+CASE is a name below cases/ or a directory. The servers' addresses come from the environment (tests/services/all).
+What was published is left in --out (default <tmp>/tailrace-golden-<user>/<case>-pg<version>): records.jsonl, schemas/,
+the configuration and the log. Exit: 0 equal, 1 different or failed, 77 skipped (a server or an extension is absent).
+"""
+import argparse
+import getpass
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "lib"))
+sys.path.insert(0, str(HERE))
+
+import compare  # noqa: E402
+from trtest import servers  # noqa: E402
+from trtest.kafka import Kafka  # noqa: E402
+from trtest.postgres import Postgres, SqlError  # noqa: E402
+from trtest.program import ProgramError, Tailrace, find_binary  # noqa: E402
+from trtest.records import read_records, read_schemas, subjects_of, topics_of, without_heartbeat  # noqa: E402
+from trtest.registry import Registry  # noqa: E402
+
+DATABASE = "golden"
+QUIET_SECONDS = 2.0
+STOP_SECONDS = 10
+
+
+class Failed(Exception):
+    pass
+
+
+class Skipped(Exception):
+    pass
+
+
+class Case:
+    def __init__(self, name):
+        path = Path(name)
+        self.path = path.resolve() if path.is_dir() else HERE / "cases" / name
+        if not self.path.is_dir():
+            raise SystemExit(f"no case {name}")
+        self.name = self.path.name
+        self.setup, self.changes = (self.read(f) for f in ("setup.sql", "changes.sql"))
+        self.properties = self.read("connector.properties")
+        prefix = re.search(r"^topic\.prefix\s*=\s*(\S+)", self.properties, re.MULTILINE)
+        self.prefix = prefix[1]
+
+    def read(self, name):
+        return (self.path / name).read_text(encoding="utf-8")
+
+    def extensions(self):
+        return set(re.findall(r"^CREATE EXTENSION (?:IF NOT EXISTS )?\"?(\w+)", self.setup, re.MULTILINE))
+
+
+class Run:
+    def __init__(self, case, version, binary, out):
+        self.case, self.version, self.binary = case, version, binary
+        host, port = servers.postgres(version)
+        self.server = Postgres(host, port)
+        self.kafka, self.registry = Kafka(servers.kafka()), Registry(servers.registry())
+        self.out = out
+        self.topics, self.subjects = topics_of(case.prefix), subjects_of(case.prefix)
+        self.data_topics = without_heartbeat(self.topics)
+
+    def prepare(self):
+        missing = self.case.extensions() - self.server.available_extensions()
+        if missing:
+            raise Skipped(f"server {self.version} does not have {', '.join(sorted(missing))}")
+        shutil.rmtree(self.out, ignore_errors=True)
+        self.out.mkdir(parents=True)
+        self.kafka.delete(self.topics)
+        self.registry.delete(self.subjects)
+        self.database = self.server.fresh_database(DATABASE)
+        self.database.script(self.case.setup)
+
+    def configure(self):
+        """The connector's configuration as its user has it, through the importer."""
+        slot = "golden_" + re.sub(r"[^a-z0-9_]", "_", self.case.name.lower())
+        properties = self.out / "connector.properties"
+        properties.write_text(self.case.properties.rstrip("\n") + "\n" + "\n".join([
+            f"database.hostname={self.server.host}", f"database.port={self.server.port}", "database.user=postgres",
+            "database.password=postgres", f"database.dbname={DATABASE}", f"slot.name={slot}", ""]), encoding="utf-8")
+        self.http = f"127.0.0.1:{servers.free_port()}"
+        settings = {"sink.url": f"kafka://{self.kafka.bootstrap}", "events.registry.url": self.registry.url,
+                    "state.url": f"file:{self.out / 'state'}", "http.listen": self.http}
+        command = [self.binary, "import-debezium", str(properties)]
+        for name, value in settings.items():
+            command += ["--set", f"{name}={value}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        if done.stderr.strip():
+            print("import-debezium: " + done.stderr.strip().replace("\n", "\n                 "), file=sys.stderr)
+        if done.returncode:
+            raise Failed(f"import-debezium ended with {done.returncode}")
+        self.config = self.out / "tailrace.yaml"
+        self.config.write_text(done.stdout, encoding="utf-8")
+
+    def publish(self):
+        with Tailrace(self.binary, self.config, self.http, self.out / "tailrace.log") as program:
+            program.wait_state("streaming")
+            self.kafka.wait_quiet(self.data_topics, QUIET_SECONDS, alive=program.check_alive)
+            errors = self.database.script(self.case.changes, stop=False)
+            if errors:
+                print(f"changes.sql: {errors.strip()}", file=sys.stderr)
+            self.kafka.wait_quiet(self.data_topics, QUIET_SECONDS, alive=program.check_alive)
+            code = program.terminate(STOP_SECONDS)
+            if code != 0:
+                raise Failed(f"ended with {code} after SIGTERM; its log ends\n{program.tail()}")
+
+    def collect(self):
+        actual = compare.Capture(read_records(self.kafka, self.registry, self.topics), read_schemas(self.registry, self.subjects))
+        (self.out / "schemas").mkdir()
+        for name, text in actual.schemas.items():
+            (self.out / "schemas" / f"{name}.avsc").write_text(text, encoding="utf-8")
+        with open(self.out / "records.jsonl", "w", encoding="utf-8") as f:
+            for record in actual.records:
+                f.write(json.dumps(record, ensure_ascii=False) + "\n")
+        return actual
+
+    def finish(self):
+        try:
+            self.server.drop_database(DATABASE)
+        except SqlError as e:
+            print(f"cannot drop the database: {e}", file=sys.stderr)
+        self.kafka.close()
+
+    def run(self):
+        try:
+            self.prepare()
+            self.configure()
+            self.publish()
+            return compare.compare(compare.load(self.case.path), self.collect(), self.case.name, self.version)
+        finally:
+            self.finish()
+
+
+def out_directory(given, case, version):
+    if given:
+        return Path(given).resolve() / f"{case.name}-pg{version}"
+    return Path(tempfile.gettempdir()) / f"tailrace-golden-{getpass.getuser()}" / f"{case.name}-pg{version}"
+
+
+def run_one(name, args):
+    """(outcome, seconds, result or None), the differences printed."""
+    case = Case(name)
+    start = time.monotonic()
+    out = out_directory(args.out, case, args.pg)
+    try:
+        result = Run(case, args.pg, find_binary(args.binary), out).run()
+    except Skipped as e:
+        print(f"{case.name}: skipped: {e}")
+        return "skipped", time.monotonic() - start, None
+    except (Failed, ProgramError, SqlError, TimeoutError, ValueError, OSError, RuntimeError) as e:
+        print(f"{case.name}: failed: {type(e).__name__}: {e}\n(see {out})")
+        return "failed", time.monotonic() - start, None
+    print(f"{case.name} on PostgreSQL {args.pg} (see {out})")
+    compare.report(result, args.limit)
+    return "different" if result.differences else "equal", time.monotonic() - start, result
+
+
+def run_all(names, args):
+    table = []
+    for name in names:
+        table.append((name, *run_one(name, args)))
+    print(f"\n{'case':40} {'outcome':10} {'seconds':>7} {'differences':>11} {'records':>7} {'schemas':>7} {'byte-equal':>10}")
+    for name, outcome, seconds, r in table:
+        numbers = (len(r.differences), r.records, r.schemas, r.schemas_byte_equal) if r else ("", "", "", "")
+        print("{:40} {:10} {:7.1f} {:>11} {:>7} {:>7} {:>10}".format(name, outcome, seconds, *numbers))
+    return [outcome for _, outcome, _, _ in table]
+
+
+def main():
+    parser = argparse.ArgumentParser(description="run golden cases through the real program")
+    parser.add_argument("cases", nargs="*", metavar="CASE")
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--pg", default="15", metavar="VERSION")
+    parser.add_argument("--binary", metavar="PATH")
+    parser.add_argument("--out", metavar="DIR")
+    parser.add_argument("--limit", type=int, default=20, help="differences to print")
+    args = parser.parse_args()
+    names = sorted(p.name for p in (HERE / "cases").iterdir() if p.is_dir())
+    if args.list:
+        print("\n".join(names))
+        return 0
+    if args.all == bool(args.cases):
+        parser.error("give cases or --all")
+    cases = names if args.all else args.cases
+    outcomes = run_all(cases, args) if len(cases) > 1 else [run_one(cases[0], args)[0]]
+    if outcomes == ["skipped"]:
+        return servers.SKIPPED
+    return 0 if set(outcomes) <= {"equal", "skipped"} else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+# Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
+"""A Kafka cluster: topics, and everything that is in them."""
+import time
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+
+class Kafka:
+    def __init__(self, bootstrap):
+        self.bootstrap = bootstrap
+        quiet = {"bootstrap.servers": bootstrap, "log_level": 0}
+        self.admin = AdminClient(quiet)
+        self.consumer = Consumer(dict(quiet, **{"group.id": "tests", "enable.auto.commit": False, "enable.partition.eof": True,
+                                                "auto.offset.reset": "earliest", "isolation.level": "read_committed"}))
+
+    def close(self):
+        self.consumer.close()
+
+    def partitions(self, wanted):
+        """{topic: [partition]} of the topics for which wanted(name)."""
+        topics = self.admin.list_topics(timeout=20).topics
+        return {name: sorted(t.partitions) for name, t in topics.items() if t.error is None and wanted(name)}
+
+    def delete(self, wanted, timeout=30):
+        """Deletes topics and waits until the cluster has forgotten them."""
+        names = list(self.partitions(wanted))
+        if names:
+            for future in self.admin.delete_topics(names).values():
+                future.result()
+        deadline = time.monotonic() + timeout
+        while self.partitions(wanted):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"topics are still there: {names}")
+            time.sleep(0.1)
+
+    def high_marks(self, wanted):
+        """{(topic, partition): offset of the next record}."""
+        marks = {}
+        for topic, partitions in self.partitions(wanted).items():
+            for p in partitions:
+                marks[topic, p] = self.consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=20, cached=False)[1]
+        return marks
+
+    def wait_quiet(self, wanted, quiet=1.5, timeout=120, alive=lambda: None):
+        """Until no record has come for `quiet` seconds. `alive` may raise when waiting has become pointless."""
+        deadline = time.monotonic() + timeout
+        before, since = None, time.monotonic()
+        while True:
+            alive()
+            marks = self.high_marks(wanted)
+            now = time.monotonic()
+            if marks != before:
+                before, since = marks, now
+            elif now - since >= quiet:
+                return marks
+            if now > deadline:
+                raise TimeoutError(f"topics are not quiet after {timeout} s")
+            time.sleep(0.2)
+
+    def read(self, wanted, timeout=60):
+        """All messages now in the topics, by topic, partition and offset."""
+        at = [TopicPartition(t, p, 0) for t, ps in self.partitions(wanted).items() for p in ps]
+        if not at:
+            return []
+        self.consumer.assign(at)
+        open_ends, messages = {(p.topic, p.partition) for p in at}, []
+        deadline = time.monotonic() + timeout
+        while open_ends:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"cannot read to the end of {sorted(open_ends)}")
+            for m in self.consumer.consume(500, timeout=0.5):
+                if m.error() is None:
+                    messages.append(m)
+                elif m.error().code() == KafkaError._PARTITION_EOF:
+                    open_ends.discard((m.topic(), m.partition()))
+                else:
+                    raise RuntimeError(f"{m.topic()}: {m.error()}")
+        self.consumer.unassign()
+        return sorted(messages, key=lambda m: (m.topic(), m.partition(), m.offset()))
