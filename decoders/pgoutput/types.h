@@ -48,9 +48,23 @@ typedef struct tr_pg_column {
 	bool generated;           /* attgenerated <> '' */
 	bool identity;            /* part of the replica identity */
 	uint16_t key_rank;        /* 1.. in the primary key (or the chosen unique index), else 0 */
-	const char *default_text; /* text output of a constant default as the server evaluated it, or NULL */
+	/*
+	 * pg_get_expr(adbin, adrelid) of the column's default, printed with the session settings below, or NULL; NULL for
+	 * generated and identity columns. What of it becomes the schema's default is decided here (defaults.c).
+	 */
+	const char *default_expr;
+	/* For a source that has no expression; read only when default_expr is NULL. */
+	const char *default_text; /* text output of a constant default, or NULL */
 	bool default_volatile;    /* has a default that is not constant (nextval, now()) */
 } tr_pg_column;
+
+/*
+ * The session settings the text forms depend on, for every connection whose values are decoded here (walsender and
+ * snapshot alike). lc_monetary stays the server's: the number of digits after a money's point is known by it alone.
+ */
+#define TR_PG_SESSION_SETTINGS \
+	"SET client_encoding = 'UTF8'", "SET DateStyle = 'ISO, YMD'", "SET IntervalStyle = 'postgres'", "SET TimeZone = 'UTC'", \
+	    "SET extra_float_digits = 3", "SET bytea_output = 'hex'"
 
 /*
  * Fills column->type (optional, default, semantic name and parameters set), decode, decode_arg, unavailable, absent and
@@ -58,6 +72,9 @@ typedef struct tr_pg_column {
  */
 int tr_pg_resolve(const tr_pg_column *in, const tr_pg_type_lookup *lookup, const tr_event_options *options, tr_arena *arena,
                   tr_column *column, tr_err *err);
+/* True when the column's own type (domains: their base) has a binary form that its decode function reads. */
+bool tr_pg_binary_ok(uint32_t type);
+
 /* For column.propagate.source.type: names, lengths and scales as the JDBC driver reports them. */
 int tr_pg_source_column(const tr_pg_column *in, const tr_pg_type_lookup *lookup, tr_arena *arena, tr_source_column *out);
 
