@@ -14,7 +14,7 @@ static char path[128];
 
 static void make_dir(void)
 {
-	strcpy(dir, "/tmp/tailrace-durable-XXXXXX");
+	snprintf(dir, sizeof(dir), "/tmp/tailrace-durable-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/state", dir);
 }
