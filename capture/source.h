@@ -26,6 +26,10 @@ typedef struct tr_source_options {
 	/* Debezium's filters as imported: regular expressions, matched whole; NULL when unused */
 	const char *table_include, *table_exclude, *schema_include, *schema_exclude;
 	const char *slot, *publication;
+	/* What a publication made by us covers: NULL or "tables" = the captured tables only (tables that match later are added
+	 * when they are seen, so their first rows may be missed); "all_tables" = FOR ALL TABLES (needs a superuser) with the
+	 * filter on our side, as Debezium does by default: nothing of a new table is missed. */
+	const char *publication_mode;
 	bool create;               /* make slot and publication when missing */
 	bool failover;             /* failover slot, PostgreSQL 17+ */
 	bool publish_via_root;
@@ -39,6 +43,9 @@ typedef struct tr_source_options {
 	enum { TR_SNAPSHOT_INITIAL, TR_SNAPSHOT_NEVER, TR_SNAPSHOT_ONLY, TR_SNAPSHOT_WHEN_NEEDED } snapshot_mode;
 	uint32_t snapshot_readers; /* parallel connections */
 	uint64_t snapshot_split_bytes; /* tables larger than this are read in ctid ranges */
+	/* As Debezium's snapshot: partitioned tables and their partitions are both read, and generated columns, too, where the
+	 * stream cannot carry them. Otherwise the snapshot holds exactly the tables and columns of the stream. */
+	bool snapshot_as_debezium;
 } tr_source_options;
 
 typedef enum { TR_LISTEN_OK = 0, TR_LISTEN_BUSY = 1, TR_LISTEN_FAILED = -1 } tr_listen;
@@ -55,7 +62,9 @@ struct tr_listener {
 	tr_listen (*begin)(tr_listener *l, tr_slice txn_id, int64_t commit_us, tr_err *err);
 	tr_listen (*change)(tr_listener *l, const tr_change *change, tr_err *err);
 	tr_listen (*commit)(tr_listener *l, tr_slice txn_id, int64_t commit_us, tr_err *err);
-	/* The source has nothing more to read right now (its socket is drained): a good moment to seal. */
+	/* The source has nothing more to read right now (its socket is drained): a good moment to seal. Also called when only
+	 * the position has moved (keepalives of an idle server): it has to be made durable and confirmed then, at least once a
+	 * second, or the server keeps its log for us and cannot shut down in peace. */
 	tr_listen (*idle)(tr_listener *l, tr_err *err);
 	/* A snapshot reader finished a table (or ctid range): rows so far may be sealed; done/total in rows for progress. */
 	tr_listen (*snapshot_progress)(tr_listener *l, const tr_table *table, uint64_t rows, bool table_done, tr_err *err);
