@@ -1,0 +1,55 @@
+/*
+ * The whole configuration of a process: read, expanded, checked as far as it can be without a network, with every default
+ * filled in. Owns all strings that the pipelines borrow.
+ *
+ * Refuses: unknown keys, duplicates, what this build cannot do, combinations that cannot work.
+ */
+#ifndef TR_SERVICE_CONFIG_H
+#define TR_SERVICE_CONFIG_H
+
+#include "core/finding.h"
+#include "service/option.h"
+
+#define TR_CONFIG_PIPELINES_MAX 64
+
+/* One --set, or one of the usual flags. */
+typedef struct tr_config_set {
+	const char *path, *value;
+} tr_config_set;
+
+typedef struct tr_config_request {
+	const char *file; /* NULL: none */
+	tr_slice text;    /* instead of a file, when ptr is set; `file` is then its name in messages */
+	const tr_config_set *sets;
+	size_t set_count;
+} tr_config_request;
+
+typedef struct tr_config {
+	tr_arena arena;
+	const char *file; /* NULL: flags only */
+	tr_settings process; /* what stands at the top */
+	tr_settings *pipelines;
+	size_t count;
+} tr_config;
+
+int tr_config_load(tr_config **out, const tr_config_request *request, tr_err *err);
+void tr_config_free(tr_config *config);
+/* The pipeline with this name; NULL name: the only one. CONFIG or USAGE error otherwise. */
+int tr_config_pipeline(tr_config *config, const char *name, tr_settings **out, tr_err *err);
+/* What is allowed but worth knowing: notes and warnings. */
+void tr_config_review(const tr_config *config, tr_finding_fn report, void *context);
+
+/* Builds the tree a request describes, without checking keys: file, then sets. */
+int tr_config_tree(tr_arena *arena, const tr_config_request *request, tr_node **out, tr_err *err);
+/* Puts text under a dotted path, making maps on the way. */
+int tr_config_put(tr_arena *arena, tr_node *root, const char *path, const char *text, tr_err *err);
+int tr_config_put_node(tr_arena *arena, tr_node *root, const char *path, tr_node *value, tr_err *err);
+
+/* Fills in what depends on other options, and checks the combination (config_finish.c). */
+int tr_config_finish(tr_arena *arena, tr_settings *settings, const bool *given, tr_err *err);
+/* The url without its password; urls that cannot be understood become "(hidden)". Result in out. */
+const char *tr_config_redact(const char *url, char *out, size_t size);
+/* The database's name in a url, decoded: path, or dbname=, or the user as libpq has it; NULL when there is none. */
+const char *tr_config_database(tr_arena *arena, const char *url);
+
+#endif
