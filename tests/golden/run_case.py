@@ -34,7 +34,7 @@ from trtest.records import read_records, read_schemas, subjects_of, topics_of, w
 from trtest.registry import Registry  # noqa: E402
 
 DATABASE = "golden"
-QUIET_SECONDS = 2.0
+QUIET_SECONDS = 1.5
 STOP_SECONDS = 10
 
 

@@ -69,7 +69,7 @@ class Kafka:
         while open_ends:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"cannot read to the end of {sorted(open_ends)}")
-            for m in self.consumer.consume(500, timeout=0.5):
+            for m in self.consumer.consume(500, timeout=0.1):
                 if m.error() is None:
                     messages.append(m)
                 elif m.error().code() == KafkaError._PARTITION_EOF:
