@@ -37,9 +37,9 @@ target_link_options(tr_flags INTERFACE -Wl,-z,relro -Wl,-z,now -Wl,--as-needed)
 if(NOT TAILRACE_SANITIZE AND NOT TAILRACE_COVERAGE)
 	target_compile_options(tr_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 endif()
-include(CheckPIESupported)
-check_pie_supported(LANGUAGES C)
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# By hand, not by POSITION_INDEPENDENT_CODE: that would compile the rooms with -fPIC, which forbids inlining across functions.
+target_compile_options(tr_flags INTERFACE -fPIE)
+target_link_options(tr_flags INTERFACE -pie)
 
 if(TAILRACE_SANITIZE)
 	target_compile_options(tr_flags INTERFACE -fsanitize=${TAILRACE_SANITIZE} -fno-sanitize-recover=all)
