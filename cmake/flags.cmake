@@ -13,7 +13,7 @@ if(CCACHE_PROGRAM AND NOT CMAKE_C_COMPILER_LAUNCHER)
 endif()
 
 add_library(tr_flags INTERFACE)
-target_include_directories(tr_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
+target_include_directories(tr_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}) # "generated/version.h"
 target_compile_definitions(tr_flags INTERFACE _GNU_SOURCE)
 target_compile_options(tr_flags INTERFACE
 	-Wall -Wextra        # the usual mistakes

@@ -16,7 +16,10 @@ typedef struct tr_reader {
 
 static inline void tr_reader_init(tr_reader *r, tr_slice bytes)
 {
-	*r = (tr_reader){.start = bytes.ptr, .at = bytes.ptr, .end = bytes.ptr ? bytes.ptr + bytes.len : bytes.ptr};
+	/* Never NULL inside, so that taking nothing from nothing is no failure. */
+	const uint8_t *start = bytes.ptr ? bytes.ptr : (const uint8_t *)"";
+
+	*r = (tr_reader){.start = start, .at = start, .end = start + (bytes.ptr ? bytes.len : 0)};
 }
 
 static inline size_t tr_reader_left(const tr_reader *r)
@@ -71,8 +74,13 @@ static inline uint32_t tr_reader_be32(tr_reader *r)
 
 static inline uint64_t tr_reader_be64(tr_reader *r)
 {
-	uint64_t high = tr_reader_be32(r);
-	return high << 32 | tr_reader_be32(r);
+	const uint8_t *p = tr_reader_take(r, 8);
+	uint64_t value;
+
+	if (!p)
+		return 0;
+	memcpy(&value, p, sizeof(value));
+	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? value : __builtin_bswap64(value);
 }
 
 /* Little-endian (MySQL) unsigned integers of n bytes, 1 <= n <= 8. */

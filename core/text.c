@@ -254,7 +254,7 @@ static void escape_byte(tr_writer *w, uint8_t c)
 
 void tr_text_json_escape(tr_writer *w, tr_slice text)
 {
-	for (size_t at = 0, plain = 0;;) {
+	for (size_t at = 0, plain = 0; text.len > 0;) {
 		/* Runs of bytes that stay as they are go in one piece. */
 		while (at < text.len && text.ptr[at] >= 0x20 && text.ptr[at] < 0x7f && text.ptr[at] != '"' &&
 		       text.ptr[at] != '\\')

@@ -165,6 +165,8 @@ START_TEST(json_strings)
 	ck_assert_str_eq(written(), "a\\\"b\\\\c\\n\\t\\r\\b\\f\\u000b\\u0001\\u001f\\u007f/\\u0000z");
 	tr_text_json_escape(&w, lit("gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80"));
 	ck_assert_str_eq(written(), "gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80");
+	tr_text_json_escape(&w, tr_slice_of(NULL, 0));
+	ck_assert_str_eq(written(), "");
 	tr_text_json_escape(&w, lit("a\xff" "b\xc3"));
 	ck_assert_str_eq(written(), "a\xef\xbf\xbd" "b\xef\xbf\xbd");
 	tr_writer_release(&w);

@@ -41,7 +41,7 @@ class Layers(Tree):
         self.assertEqual(self.include("capture/postgres/stream.c", "<libpq-fe.h>", '"decoders/pgoutput/message.h"'), [])
         self.assertEqual(self.include("sinks/kafka/kafka.c", "<librdkafka/rdkafka.h>", '"sinks/sink.h"'), [])
         self.assertEqual(self.include("pipeline/commit.c", '"state/store.h"', '"capture/source.h"'), [])
-        self.assertEqual(self.include("service/main.c", '"pipeline/pipeline.h"', '"version.h"', '"service/page/x.h"'), [])
+        self.assertEqual(self.include("service/main.c", '"pipeline/pipeline.h"', '"generated/version.h"', '"service/page/x.h"'), [])
         self.assertEqual(self.include("tests/unit/x_test.c", '"capture/postgres/slot.h"', "<libpq-fe.h>"), [])
 
     def test_upwards(self):
