@@ -23,6 +23,7 @@ static const flag flags[] = {
     {"--no-environment", NULL, NULL, TR_CLI_NO_ENVIRONMENT, "connect to nothing"},
     {"--from-beginning", NULL, NULL, TR_CLI_TAIL, "from the oldest event there is, not only new ones"},
     {"--limit", NULL, "N", TR_CLI_TAIL, "end after N events"},
+    {"--ready", NULL, NULL, TR_CLI_READY, "say by the exit status whether it is ready (for health checks)"},
     {"--yes", "-y", NULL, TR_CLI_YES, "do not ask"},
     {"--json", NULL, NULL, TR_CLI_JSON, "print facts as JSON"},
     {"--help", "-h", NULL, ~0u, "this help"},
@@ -128,6 +129,8 @@ static int apply_flag(tr_cli *cli, const char *name, char *value, tr_err *err)
 		cli->from_beginning = true;
 	else if (strcmp(name, "--yes") == 0)
 		cli->yes = true;
+	else if (strcmp(name, "--ready") == 0)
+		cli->ready = true;
 	else if (strcmp(name, "--json") == 0)
 		cli->json = true;
 	else if (strcmp(name, "--help") == 0)
@@ -253,22 +256,35 @@ void tr_cli_help(FILE *out, const tr_command *command)
 	             "tailrace COMMAND --help tells more.\n");
 }
 
+/* Flags that make a file unnecessary. */
 static bool sets_source(const tr_cli *cli)
 {
 	for (size_t i = 0; i < cli->set_count; i++) {
-		if (strcmp(cli->sets[i].path, "source.url") == 0)
+		if (strcmp(cli->sets[i].path, "source.url") == 0 || (cli->command->flags & TR_CLI_TAIL &&
+		    strcmp(cli->sets[i].path, "sink.url") == 0))
 			return true;
 	}
 	return false;
 }
 
-int tr_cli_config(tr_cli *cli, tr_config **out, tr_err *err)
+static int load_config(tr_cli *cli, bool partial, tr_config **out, tr_err *err)
 {
-	tr_config_request request = {.file = cli->config_file, .sets = cli->sets, .set_count = cli->set_count};
+	tr_config_request request = {
+	    .file = cli->config_file, .sets = cli->sets, .set_count = cli->set_count, .partial = partial};
 
 	if (!request.file && !sets_source(cli))
 		request.file = access(DEFAULT_FILE, R_OK) == 0 ? DEFAULT_FILE : access(SYSTEM_FILE, R_OK) == 0 ? SYSTEM_FILE : NULL;
 	return tr_config_load(out, &request, err);
+}
+
+int tr_cli_config(tr_cli *cli, tr_config **out, tr_err *err)
+{
+	return load_config(cli, false, out, err);
+}
+
+int tr_cli_config_partial(tr_cli *cli, tr_config **out, tr_err *err)
+{
+	return load_config(cli, true, out, err);
 }
 
 static int run_command(tr_cli *cli, const char *name, char **argv, tr_err *err)

@@ -21,6 +21,7 @@ typedef enum tr_cli_flags {
 	TR_CLI_PIPELINE = 32,
 	TR_CLI_SET = 64,         /* --set alone */
 	TR_CLI_TAIL = 128,       /* --from-beginning, --limit */
+	TR_CLI_READY = 256,
 } tr_cli_flags;
 
 typedef struct tr_cli tr_cli;
@@ -47,7 +48,7 @@ struct tr_cli {
 	size_t arg_count;
 	const char *pipeline;
 	uint64_t limit;      /* tail: events to show; 0 = no limit */
-	bool json, once, yes, no_environment, from_beginning, help;
+	bool json, once, yes, ready, no_environment, from_beginning, help;
 	int exit_code;
 };
 
@@ -59,6 +60,8 @@ int tr_cli_main(int argc, char **argv);
 
 /* For the commands: the configuration that -c, the default files and the flags name. */
 int tr_cli_config(tr_cli *cli, tr_config **out, tr_err *err);
+/* The same for commands that need no source (tail, status --ready): what is not given stays NULL. */
+int tr_cli_config_partial(tr_cli *cli, tr_config **out, tr_err *err);
 /* Command's help, or the overview when command is NULL. */
 void tr_cli_help(FILE *out, const tr_command *command);
 

@@ -16,8 +16,10 @@ const tr_command tr_commands[] = {
         .description = "Reads the configuration and says whether it is valid.",
         .example = "  tailrace lint -c tailrace.yaml\n", .flags = TR_CLI_CONFIG | TR_CLI_JSON, .run = tr_cmd_lint},
     {.name = "status", .arguments = "", .summary = "where each pipeline stands",
-        .description = "From the durable state, and from the running process when it answers at http.listen.",
-        .example = "  tailrace status -c tailrace.yaml\n", .flags = TR_CLI_CONFIG | TR_CLI_JSON | TR_CLI_PIPELINE,
+        .description = "From the durable state, and from the running process when it answers at http.listen. "
+                       "--ready only asks the process: 0 when it makes progress or has nothing to do, 69 otherwise.",
+        .example = "  tailrace status -c tailrace.yaml\n  tailrace status --ready\n",
+        .flags = TR_CLI_CONFIG | TR_CLI_JSON | TR_CLI_PIPELINE | TR_CLI_READY,
         .run = tr_cmd_status},
     {.name = "offsets", .arguments = "show|export|set FILE|reset", .summary = "read, keep, replace or remove a stored position",
         .description = "show: for people. export: the record as JSON, on standard output. set: takes a record as exported, or "
@@ -43,8 +45,8 @@ const tr_command tr_commands[] = {
     {.name = "version", .arguments = "", .summary = "version, libraries, compiled-in parts",
         .description = "Versions of the program and of the libraries it runs with, and what it can talk to.",
         .example = "  tailrace version --json\n", .flags = TR_CLI_JSON, .run = tr_cmd_version},
-    {.name = "docs", .arguments = "options|errors|metrics|sample", .summary = "what the repository generates from its tables",
-        .description = "Prints docs/CONFIGURATION.md, docs/ERRORS.md, docs/METRICS.md or examples/full.yaml.",
+    {.name = "docs", .arguments = "options|sample", .summary = "what the repository generates from its tables",
+        .description = "Prints docs/CONFIGURATION.md or examples/full.yaml.",
         .example = "  tailrace docs options > docs/CONFIGURATION.md\n", .args_min = 1, .args_max = 1, .run = tr_cmd_docs,
         .hidden = true},
 };

@@ -22,6 +22,7 @@ typedef struct tr_config_request {
 	tr_slice text;    /* instead of a file, when ptr is set; `file` is then its name in messages */
 	const tr_config_set *sets;
 	size_t set_count;
+	bool partial;     /* what a running pipeline needs may be missing; it is not filled in then */
 } tr_config_request;
 
 typedef struct tr_config {

@@ -302,7 +302,8 @@ static int apply_patterns(const tr_option *option, tr_arena *arena, const tr_nod
 		if (collect_items(arena, node, &items, &count, err) < 0)
 			return -1;
 		for (size_t i = 0; i < count; i++) {
-			joined = joined ? tr_arena_format(arena, "%s|%s", joined, items[i]) : items[i];
+			joined = joined ? tr_arena_format(arena, "%s|(?:%s)", joined, items[i]) :
+			    count == 1 ? items[i] : tr_arena_format(arena, "(?:%s)", items[i]);
 			if (!joined)
 				return no_memory(err);
 		}

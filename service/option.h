@@ -17,7 +17,6 @@ typedef enum { TR_COMPATIBLE_DEBEZIUM_3_5, TR_COMPATIBLE_LATEST } tr_compatibili
 /* What one configuration (or one pipeline of it) says: the target of the table's offsets. */
 typedef struct tr_settings {
 	tr_pipeline_config pipeline;
-	bool publication_mode_given;
 	int compatibility; /* tr_compatibility */
 	const char *http_listen;
 	int log_level, log_format; /* tr_log_level, tr_log_format */

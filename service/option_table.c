@@ -40,6 +40,10 @@ const tr_option tr_options[] = {
  .example = "tailrace_shop", .help = "Replication slot. Default: tailrace_<name>."},
 {"source.publication", STRING, NULL, AT(pipeline.source.publication), .flags = TR_OPTION_OWN, .flag = "--publication",
  .debezium = "publication.name", .example = "tailrace_shop", .help = "Publication. Default: tailrace_<name>."},
+{"source.publication_mode", CHOICE, "tables", AT(pipeline.source.publication_mode), ONE_OF("tables", "all_tables"),
+ .flags = TR_OPTION_OWN, .debezium = "publication.autocreate.mode",
+ .help = "What a publication made here covers: the captured tables, or all (FOR ALL TABLES needs a superuser; then nothing "
+         "of a table made later is missed)."},
 {"source.create", BOOL, "true", AT(pipeline.source.create),
  .help = "Make the slot and the publication when they are missing. false: use what is there."},
 {"source.failover", BOOL, "false", AT(pipeline.source.failover), .debezium = "slot.failover",
@@ -75,6 +79,9 @@ const tr_option tr_options[] = {
  .help = "Connections that read tables in parallel."},
 {"snapshot.split", SIZE, "256MiB", AT(pipeline.source.snapshot_split_bytes), .min = 1 << 20, .max = INT64_MAX,
  .help = "Tables larger than this are read in several parts."},
+{"snapshot.as_debezium", BOOL, "false", AT(pipeline.source.snapshot_as_debezium),
+ .help = "Read partitioned tables and their partitions both, and generated columns, too, as Debezium's snapshot does. false: "
+         "the snapshot holds exactly the tables and columns of the stream."},
 
 {"events.format", ENUM, "avro", AT(pipeline.events.format), ONE_OF("avro", "json"), .flag = "--format",
  .help = "avro needs a registry, or a file sink. Default: avro, but json when the sink is stdout."},
