@@ -56,7 +56,8 @@ typedef struct tr_sink_ops {
 	/* Asks for everything sent to become durable soon (idle, end of --once): files are closed and made visible. */
 	int (*flush)(tr_sink *s, tr_err *err);
 	void (*interrupt)(tr_sink *s);
-	/* Forgets what is not settled (batches go back FAILED through settled), closes, frees. NULL is fine. */
+	/* Forgets what is not settled (those batches go back to their pool, FAILED), closes, frees. NULL is fine. Called before
+	 * the topics the records point at are freed: the sink's handles on them are taken off. */
 	void (*free)(tr_sink *s);
 } tr_sink_ops;
 
@@ -66,6 +67,13 @@ struct tr_sink {
 };
 #define TR_SINK_MAGIC 0x51cc0001u
 
+#define TR_SINK(kind) extern const tr_sink_ops tr_sink_##kind;
+#include "sinks/sinks.def"
+#undef TR_SINK
+
+/* By scheme of a url; NULL when there is none. *known receives the schemes for the message. */
 const tr_sink_ops *tr_sink_find(const char *url, const char **known);
+/* The rows of sinks.def in order; NULL past the last. */
+const tr_sink_ops *tr_sink_at(size_t index);
 
 #endif
