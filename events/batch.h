@@ -54,6 +54,7 @@ typedef struct tr_batch {
 	tr_batch_note note;
 	int64_t last_commit_us;   /* of the newest transaction inside; 0 = none */
 	uint64_t transactions, changes;
+	size_t accounted_bytes;   /* the pool's: what it counts for this batch */
 	/* owned by the delivery thread from here on */
 	tr_batch_state state;
 	size_t pending;           /* records not yet settled */
@@ -61,17 +62,18 @@ typedef struct tr_batch {
 } tr_batch;
 #define TR_BATCH_MAGIC 0xba7c4001u
 
-/* count batches of at most max_bytes each (bytes grow on demand; a single event may pass `target` up to max_bytes). */
+/* count batches of at most max_bytes each, below 4 GiB (bytes grow on demand; a single event may pass the target size of
+ * its owner up to max_bytes). NULL when memory ran out. */
 tr_batch_pool *tr_batch_pool_new(size_t count, size_t max_bytes);
 void tr_batch_pool_free(tr_batch_pool *pool);
 /* An empty open batch; waits up to timeout_ms for one to come back (back-pressure); NULL on timeout. Any thread. */
 tr_batch *tr_batch_take(tr_batch_pool *pool, int timeout_ms);
-/* Any thread. */
+/* Empties the batch and frees its error. A buffer that one large event blew up is given back to the system. Any thread. */
 void tr_batch_put_back(tr_batch *batch);
 /* Bytes held by all batches of the pool now. */
 size_t tr_batch_pool_bytes(const tr_batch_pool *pool);
 
-/* Appends an empty record (zeroed, lengths TR_ABSENT_LEN); NULL when memory ran out. */
+/* Appends an empty record (zeroed, lengths TR_ABSENT_LEN); NULL when memory ran out. Records before it may move. */
 tr_record *tr_batch_add(tr_batch *batch);
 
 static inline tr_slice tr_record_key(const tr_batch *b, const tr_record *r)

@@ -31,8 +31,20 @@ void tr_catalogue_free(tr_catalogue *c);
 /* The topic with this name, made at first use. Thread-safe. */
 tr_topic *tr_catalogue_topic(tr_catalogue *c, const char *name, bool meta);
 
-/* Decides everything about a table (names, topic, key, filters, masks, types) and compiles its codecs. Blocks on the
- * registry. Takes `arena` over on success (the spec's strings, types and decode args live in it). */
+/*
+ * Decides everything about a table: names, topic, key, filters, masks, types. Takes `arena` over on success (the spec's
+ * strings, types and decode args live in it); after a failure it is the caller's as before, but larger.
+ *
+ * Rules, as Debezium has them:
+ * - Column rules match schema.table.column (database.table.column). Of TRUNCATE, MASK and PROPAGATE_TYPE only the first that
+ *   matches, in that order, is applied. TRUNCATE cuts text (characters) and plain bytes; MASK replaces text, also NULL.
+ *   Columns of other types pass both unchanged, with the parameter in the schema.
+ * - The key is that of the key rules that match (in the order of their columns), else the primary key in its own order. Key
+ *   columns are published in the key as they are, whatever the column rules say about the row.
+ * - NAME_COLLISION when two columns get one field name, or two tables one topic; NAME_INVALID when Avro cannot hold a name
+ *   and the names modes leave it so.
+ * Codecs are compiled, and schemas registered, at the first record that needs them. Thread-safe.
+ */
 int tr_table_compile(tr_catalogue *c, tr_arena *arena, const tr_table_spec *spec, tr_table **out, tr_err *err);
 void tr_table_free(tr_table *table);
 
@@ -41,16 +53,22 @@ void tr_emitter_free(tr_emitter *e);
 /* Where records go from now on; NULL = nowhere (a bug if something is emitted). */
 void tr_emitter_batch(tr_emitter *e, tr_batch *batch);
 
-/* All return -1 with the error filled; then the batch holds exactly the records it held before the call. */
+/*
+ * All return -1 with the error filled; then batch and emitter are exactly as before the call, which may be repeated. The
+ * first record of a schema may block on the registry.
+ *
+ * The records of one call never straddle two batches. When they do not fit, the result is BATCH_LIMIT: seal a batch that
+ * holds other records and call again with an empty one; in an empty batch it is final.
+ *
+ * Flat envelope: the value is the row, a delete is a tombstone, a key change a tombstone and a row. A truncate has no flat
+ * form and is counted as skipped.
+ *
+ * begin is published together with the first change (or at commit, when there is none), so that a transaction resumed
+ * after that is not announced twice: its first change is then `replayed`.
+ */
 int tr_emitter_begin(tr_emitter *e, tr_slice txn_id, int64_t commit_us, tr_err *err);
 int tr_emitter_change(tr_emitter *e, const tr_change *change, tr_err *err); /* row, truncate or message */
 int tr_emitter_commit(tr_emitter *e, tr_slice txn_id, int64_t commit_us, tr_err *err);
 int tr_emitter_heartbeat(tr_emitter *e, tr_err *err);
-
-/* A place to go back to when a transaction has to be forgotten before it was sealed (reconnect in mid-transaction). */
-typedef struct tr_emitter_mark {
-	size_t records, bytes;
-	uint64_t total_order;
-} tr_emitter_mark;
 
 #endif

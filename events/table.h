@@ -41,6 +41,8 @@ typedef struct tr_column {
 	tr_value unavailable; /* what is published for TR_D_UNCHANGED (placeholder in the column's type) */
 	tr_value absent;      /* what is published in `before` for TR_D_ABSENT: null, the default (null_as_default), or the
 	                         type's zero value when the column is required */
+	tr_value null_value;  /* what is published for NULL: null; the default or zero value (null_as_default); the mask. A null
+	                         here under a required type means that NULL cannot be published. Set by tr_table_compile */
 	uint16_t index;       /* place in the source's tuple */
 	bool identity;        /* part of the replica identity */
 	bool required;        /* NOT NULL in the source */
@@ -66,16 +68,21 @@ typedef struct tr_table {
 	uint32_t version;     /* counts shapes of this table in this run, from 1 */
 	const char *database, *schema, *name; /* in the source */
 	const char *collection;               /* "schema.table" (PostgreSQL) or "db.table": for transaction metadata and logs */
-	tr_topic *topic;
+	uint32_t collection_hash;             /* tr_naming_java_hash(collection) */
+	tr_topic *topic;      /* its number is the table's, whatever the version */
 	tr_column *columns;   /* in tuple order */
 	size_t column_count;
 	const tr_column **published; /* columns with a type, in field order */
 	size_t published_count;
-	const tr_column **key;       /* in key order; NULL and 0 when the table has none */
+	const tr_column **key;       /* in key order; NULL and 0 when the table has none. Copies: a key is published as the
+	                                source has it, also when the column is excluded, masked or cut in the row */
+	int *key_slots;              /* place in `published` of a column with the same values, or -1: decode it for the key */
 	size_t key_count;
 	bool identity_full;   /* the source sends whole old rows */
 	const tr_type *key_type, *row_type, *value_type; /* value_type: envelope, or flat row */
-	const tr_codec *key_codec, *value_codec;
+	/* Compiled at the first record that needs them (tr_table_key_codec): a schema is registered when it is used, as
+	 * Connect does, not for tables that never get a row. */
+	_Atomic(const tr_codec *) key_codec, value_codec;
 	void *source_data;    /* the source's own, lives in the arena */
 } tr_table;
 #define TR_TABLE_MAGIC 0x7ab1e001u

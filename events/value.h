@@ -43,4 +43,11 @@ static inline tr_value tr_value_list(const tr_value *items, size_t count)
 	return (tr_value){.kind = TR_V_LIST, .count = (uint32_t)count, .list = items};
 }
 
+/* Deep comparison; floats by bits, as Java's Double.equals does (NaN equals NaN, 0.0 differs from -0.0). */
+bool tr_value_equal(const tr_value *a, const tr_value *b);
+
+typedef struct tr_arena tr_arena; /* core/arena.h */
+/* Copies with everything inside into the arena; false when it is full. */
+bool tr_value_copy(tr_arena *a, const tr_value *in, tr_value *out);
+
 #endif
