@@ -36,6 +36,13 @@ struct tr_store {
 };
 #define TR_STORE_MAGIC 0x5703e001u
 
+#define TR_STORE(kind) extern const tr_store_ops tr_store_##kind;
+#include "state/stores.def"
+#undef TR_STORE
+
+/* By scheme of a url; NULL when there is none. *known receives the schemes for the message. */
 const tr_store_ops *tr_store_find(const char *url, const char **known);
+/* The rows of stores.def in order; NULL past the last. */
+const tr_store_ops *tr_store_at(size_t index);
 
 #endif

@@ -1,0 +1,185 @@
+#include "state/record.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "core/text.h"
+#include "generated/version.h"
+
+#define PART_BYTES_MAX ((size_t)16 << 20) /* of one member; tables grows with the number of tables */
+#define WAY_OUT                                                                                          \
+	"Nothing was changed. Restore the state from a backup, or see what the topics hold last and use " \
+	"`tailrace offsets set`, or `tailrace offsets reset` to start anew."
+
+static const char *const snapshot_names[] = {"none", "running", "done"};
+
+void tr_record_state_init(tr_record_state *r)
+{
+	*r = (tr_record_state){0};
+	tr_writer_init(&r->identity, PART_BYTES_MAX);
+	tr_writer_init(&r->position, PART_BYTES_MAX);
+	tr_writer_init(&r->tables, PART_BYTES_MAX);
+}
+
+void tr_record_state_release(tr_record_state *r)
+{
+	tr_writer_release(&r->identity);
+	tr_writer_release(&r->position);
+	tr_writer_release(&r->tables);
+}
+
+/* What is written must read back: a member that is not an object would make the record unreadable. */
+static int put_object(tr_writer *out, const char *name, const tr_writer *text, const char *empty, tr_err *err)
+{
+	json_error_t why;
+
+	tr_writer_format(out, ",\"%s\":", name);
+	if (text->len == 0) {
+		tr_writer_text(out, empty);
+		return 0;
+	}
+	json_t *node = json_loadb((const char *)text->data, text->len, JSON_REJECT_DUPLICATES, &why);
+	bool object = json_is_object(node);
+	json_decref(node);
+	if (!object)
+		return tr_err_set(err, TR_E_BUG, "the state's \"%s\" is not a JSON object", name);
+	tr_writer_slice(out, tr_writer_view(text));
+	return 0;
+}
+
+int tr_record_state_encode(const tr_record_state *r, const char *pipeline, tr_writer *out, tr_err *err)
+{
+	tr_writer_format(out, "{\"version\":%d,\"pipeline\":\"", TR_STATE_VERSION);
+	tr_text_json_escape(out, tr_slice_str(pipeline));
+	tr_writer_u8(out, '"');
+	if (put_object(out, "source", &r->identity, "{}", err) != 0 || put_object(out, "position", &r->position, "null", err) != 0)
+		return -1;
+	tr_writer_format(out, ",\"snapshot\":{\"state\":\"%s\"", snapshot_names[r->snapshot]);
+	if (put_object(out, "tables", &r->tables, "{}", err) != 0)
+		return -1;
+	tr_writer_format(out, "},\"sequence\":%llu,\"saved_at_ms\":%lld,\"writer\":\"tailrace %s\"}", (unsigned long long)r->sequence,
+	    (long long)r->saved_at_ms, TR_VERSION);
+	return tr_writer_ok(out) ? 0 : tr_err_set(err, TR_E_MEMORY, "the state of pipeline \"%s\" could not be built", pipeline);
+}
+
+static int corrupt(tr_err *err, const char *why)
+{
+	tr_err_set(err, TR_E_STATE_CORRUPT, "the stored state cannot be read");
+	tr_err_detail(err, "%s", why);
+	return tr_err_hint(err, WAY_OUT);
+}
+
+static int only_known(const json_t *object, const char *const *names, tr_err *err)
+{
+	const char *key;
+	json_t *value;
+	char text[128];
+
+	json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+		const char *const *n = names;
+		while (*n && strcmp(*n, key) != 0)
+			n++;
+		if (*n)
+			continue;
+		tr_text_format(text, sizeof(text), "version %d has no member \"%s\"", TR_STATE_VERSION, key);
+		return corrupt(err, text);
+	}
+	return 0;
+}
+
+/* An object as text; an empty object or null leaves the writer empty. */
+static int take_object(const json_t *object, const char *name, tr_writer *out, tr_err *err)
+{
+	const json_t *node = json_object_get(object, name);
+	char text[128];
+
+	tr_writer_reset(out);
+	if (json_is_null(node) || (json_is_object(node) && json_object_size(node) == 0))
+		return 0;
+	if (!json_is_object(node)) {
+		tr_text_format(text, sizeof(text), "member \"%s\" is not an object", name);
+		return corrupt(err, text);
+	}
+	char *dump = json_dumps(node, JSON_COMPACT | JSON_REAL_PRECISION(17));
+	if (!dump)
+		return tr_err_set(err, TR_E_MEMORY, "the stored state could not be read");
+	tr_writer_text(out, dump);
+	free(dump);
+	return tr_writer_ok(out) ? 0 : tr_err_set(err, TR_E_MEMORY, "the stored state could not be read");
+}
+
+static int take_integer(const json_t *object, const char *name, int64_t *out, tr_err *err)
+{
+	const json_t *node = json_object_get(object, name);
+	char text[128];
+
+	*out = json_integer_value(node);
+	if (json_is_integer(node) && *out >= 0)
+		return 0;
+	tr_text_format(text, sizeof(text), "member \"%s\" is not a number", name);
+	return corrupt(err, text);
+}
+
+static int take_snapshot(const json_t *root, tr_record_state *r, tr_err *err)
+{
+	static const char *const known[] = {"state", "tables", NULL};
+	const json_t *snapshot = json_object_get(root, "snapshot");
+	const char *state = json_string_value(json_object_get(snapshot, "state"));
+
+	if (!json_is_object(snapshot) || !state)
+		return corrupt(err, "member \"snapshot\" has no state");
+	if (only_known(snapshot, known, err) != 0)
+		return -1;
+	for (size_t i = 0; i < sizeof(snapshot_names) / sizeof(snapshot_names[0]); i++) {
+		if (strcmp(state, snapshot_names[i]) == 0) {
+			r->snapshot = (tr_snapshot_state)i;
+			return take_object(snapshot, "tables", &r->tables, err);
+		}
+	}
+	return corrupt(err, "the snapshot's state has no known name");
+}
+
+static int take_version(const json_t *root, tr_err *err)
+{
+	const json_t *version = json_object_get(root, "version");
+
+	if (!json_is_integer(version))
+		return corrupt(err, "it has no version");
+	if (json_integer_value(version) > TR_STATE_VERSION) {
+		tr_err_set(err, TR_E_STATE_NEWER, "the stored state has version %lld, this program reads up to %d",
+		    (long long)json_integer_value(version), TR_STATE_VERSION);
+		tr_err_detail(err, "written by %s", json_string_value(json_object_get(root, "writer")));
+		return tr_err_hint(err, "Run the version of tailrace that wrote it, or a newer one. Nothing was changed.");
+	}
+	return json_integer_value(version) == TR_STATE_VERSION ? 0 : corrupt(err, "its version does not exist");
+}
+
+static int take(const json_t *root, tr_record_state *r, tr_err *err)
+{
+	static const char *const known[] = {"version", "pipeline", "source", "position", "snapshot", "sequence", "saved_at_ms",
+	    "writer", NULL};
+	int64_t sequence;
+
+	if (!json_is_object(root))
+		return corrupt(err, "it is not a JSON object");
+	if (take_version(root, err) != 0 || only_known(root, known, err) != 0)
+		return -1;
+	if (!json_is_string(json_object_get(root, "pipeline")))
+		return corrupt(err, "it names no pipeline");
+	if (take_object(root, "source", &r->identity, err) != 0 || take_object(root, "position", &r->position, err) != 0 ||
+	    take_snapshot(root, r, err) != 0 || take_integer(root, "sequence", &sequence, err) != 0 ||
+	    take_integer(root, "saved_at_ms", &r->saved_at_ms, err) != 0)
+		return -1;
+	r->sequence = (uint64_t)sequence;
+	return 0;
+}
+
+int tr_record_state_decode(tr_record_state *r, tr_slice text, tr_err *err)
+{
+	json_error_t why;
+	json_t *root = json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, &why);
+	int result = root ? take(root, r, err) : corrupt(err, why.text);
+
+	json_decref(root);
+	return result;
+}
