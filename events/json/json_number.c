@@ -169,7 +169,11 @@ static void put_binary(tr_writer *w, bool negative, uint64_t fraction, int expon
 		return;
 	}
 	pthread_once(&pow10_once, pow10_fill);
-	put_decimal(w, negative, shortest(c, q, fraction == 0 && exponent > 1));
+	/* The smallest numbers have one digit only; ten times as much gives the second one that Java prints. */
+	bool tiny = exponent == 0 && c < (bits == 52 ? 3 : 8);
+	decimal d = shortest(tiny ? 10 * c : c, q, fraction == 0 && exponent > 1);
+	d.exponent -= tiny;
+	put_decimal(w, negative, d);
 }
 
 void tr_json_double(tr_writer *w, double value)
