@@ -1,0 +1,234 @@
+/* tailrace offsets: show, export, set, reset. What changes the record asks first and keeps a copy. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "service/cli.h"
+
+#define RECORD_MAX ((size_t)16 << 20)
+
+typedef struct offsets {
+	const tr_pipeline_config *pipeline;
+	const tr_store_ops *ops;
+	tr_store *store;
+	tr_record_state record;
+	int found;
+} offsets;
+
+static int open_record(offsets *o, bool read_only, tr_err *err)
+{
+	o->ops = tr_store_find(o->pipeline->state_url, NULL);
+	if (o->ops->open(&o->store, o->pipeline->state_url, o->pipeline->name, read_only, err) < 0)
+		return -1;
+	o->found = o->ops->load(o->store, &o->record, err);
+	return o->found;
+}
+
+static int encode(const offsets *o, tr_writer *w, tr_err *err)
+{
+	if (tr_record_state_encode(&o->record, o->pipeline->name, w, err) < 0)
+		return -1;
+	return tr_writer_ok(w) ? 0 : tr_err_set(err, TR_E_STATE_CORRUPT, "the stored record is larger than %zu bytes", RECORD_MAX);
+}
+
+static void print_slice(const char *label, const tr_writer *text)
+{
+	if (text->len > 0)
+		printf("  %-10s %.*s\n", label, (int)text->len, (const char *)text->data);
+}
+
+static int print_json(const offsets *o, tr_err *err)
+{
+	tr_writer w;
+	int result;
+
+	tr_writer_init(&w, RECORD_MAX);
+	result = encode(o, &w, err);
+	if (result == 0)
+		printf("%.*s\n", (int)w.len, (const char *)w.data);
+	tr_writer_release(&w);
+	return result;
+}
+
+static int show(offsets *o, bool json, tr_err *err)
+{
+	static const char *const snapshot_names[] = {"none", "running", "done"};
+
+	if (open_record(o, true, err) < 0)
+		return -1;
+	if (!o->found) {
+		if (json)
+			printf("null\n");
+		else
+			printf("%s: no position is stored in %s\n", o->pipeline->name, o->pipeline->state_url);
+		return 0;
+	}
+	if (!json) {
+		printf("%s\n", o->pipeline->name);
+		print_slice("position", &o->record.position);
+		print_slice("source", &o->record.identity);
+		printf("  %-10s %s\n", "snapshot", snapshot_names[o->record.snapshot]);
+		print_slice("tables", &o->record.tables);
+		printf("  %-10s %llu\n", "saves", (unsigned long long)o->record.sequence);
+		return 0;
+	}
+	return print_json(o, err);
+}
+
+static int export_record(offsets *o, tr_err *err)
+{
+	if (open_record(o, true, err) < 0)
+		return -1;
+	if (!o->found) {
+		tr_err_set(err, TR_E_USAGE, "pipeline \"%s\" has no stored position to export", o->pipeline->name);
+		return tr_err_hint(err, "Looked into %s.", o->pipeline->state_url);
+	}
+	return print_json(o, err);
+}
+
+/* 0 when the person agrees. */
+static int confirm(const tr_cli *cli, const char *what, tr_err *err)
+{
+	char answer[16];
+
+	if (cli->yes)
+		return 0;
+	if (!isatty(STDIN_FILENO)) {
+		tr_err_set(err, TR_E_USAGE, "nobody can be asked: standard input is not a terminal");
+		return tr_err_hint(err, "Say it with --yes.");
+	}
+	fprintf(stderr, "%s Type yes to go on: ", what);
+	if (fgets(answer, sizeof(answer), stdin) && strcmp(answer, "yes\n") == 0)
+		return 0;
+	return tr_err_set(err, TR_E_USAGE, "not confirmed; nothing was changed");
+}
+
+static int set_position(offsets *o, const json_t *position, tr_err *err)
+{
+	char *text = json_dumps(position, JSON_COMPACT);
+
+	if (!text)
+		return tr_err_set(err, TR_E_MEMORY, "out of memory for the position");
+	tr_writer_reset(&o->record.position);
+	tr_writer_text(&o->record.position, text);
+	free(text);
+	return 0;
+}
+
+/* A record as exported, or a position alone. */
+static int read_new_record(offsets *o, tr_slice text, tr_err *err)
+{
+	json_error_t problem;
+	json_t *root = json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, &problem);
+	int result;
+
+	if (!json_is_object(root)) {
+		json_decref(root);
+		tr_err_set(err, TR_E_USAGE, "what to set is not a JSON object");
+		return tr_err_hint(err, "Give a record as `tailrace offsets export` writes it, or a position such as "
+		    "{\"lsn\":\"0/16B3748\"}.");
+	}
+	if (json_object_get(root, "version")) {
+		tr_record_state_release(&o->record);
+		tr_record_state_init(&o->record);
+		result = tr_record_state_decode(&o->record, text, err);
+	} else {
+		result = set_position(o, root, err);
+		/* A position without a record: the changes after it, not the rows before. */
+		if (o->record.snapshot == TR_SNAPSHOT_NONE)
+			o->record.snapshot = TR_SNAPSHOT_DONE;
+	}
+	json_decref(root);
+	return result;
+}
+
+static int keep_and_remove(offsets *o, tr_err *err)
+{
+	char backup[4096] = "";
+
+	if (!o->found)
+		return 0;
+	if (o->ops->reset(o->store, backup, sizeof(backup), err) < 0)
+		return -1;
+	fprintf(stderr, "the record that was there is kept in %s\n", backup);
+	return 0;
+}
+
+static int set(const tr_cli *cli, offsets *o, tr_err *err)
+{
+	tr_arena arena;
+	tr_slice text;
+	int result;
+
+	if (cli->arg_count < 2) {
+		tr_err_set(err, TR_E_USAGE, "offsets set needs a FILE");
+		return tr_err_hint(err, "- is standard input. See: tailrace offsets --help");
+	}
+	tr_arena_init(&arena, RECORD_MAX * 2);
+	result = tr_tree_read_file(&arena, cli->args[1], RECORD_MAX, &text, err);
+	if (result == 0)
+		result = open_record(o, false, err) < 0 ? -1 : read_new_record(o, text, err);
+	if (result == 0)
+		result = confirm(cli, "The stored position will be replaced: changes before the new one are not published again, "
+		    "those after it may be published twice.", err);
+	if (result == 0)
+		result = keep_and_remove(o, err);
+	if (result == 0) {
+		o->record.sequence++;
+		o->record.saved_at_ms = tr_clock_wall_ns() / 1000000;
+		result = o->ops->save(o->store, &o->record, err);
+	}
+	if (result == 0)
+		printf("%s: position set\n", o->pipeline->name);
+	tr_arena_release(&arena);
+	return result;
+}
+
+static int reset(const tr_cli *cli, offsets *o, tr_err *err)
+{
+	if (open_record(o, false, err) < 0)
+		return -1;
+	if (!o->found) {
+		printf("%s: no position is stored\n", o->pipeline->name);
+		return 0;
+	}
+	if (confirm(cli, "The stored position will be removed: the next run starts anew, with a snapshot unless the "
+	    "configuration says otherwise. A slot of the source stays until it is dropped there.", err) < 0 ||
+	    keep_and_remove(o, err) < 0)
+		return -1;
+	printf("%s: position removed\n", o->pipeline->name);
+	return 0;
+}
+
+int tr_cmd_offsets(tr_cli *cli, tr_err *err)
+{
+	offsets o = {0};
+	tr_config *config;
+	tr_settings *settings;
+	const char *what = cli->args[0];
+	int result;
+
+	if (tr_cli_config(cli, &config, err) < 0)
+		return -1;
+	tr_record_state_init(&o.record);
+	result = tr_config_pipeline(config, cli->pipeline, &settings, err);
+	if (result == 0) {
+		o.pipeline = &settings->pipeline;
+		if (strcmp(what, "show") == 0)
+			result = show(&o, cli->json, err);
+		else if (strcmp(what, "export") == 0)
+			result = export_record(&o, err);
+		else if (strcmp(what, "set") == 0)
+			result = set(cli, &o, err);
+		else if (strcmp(what, "reset") == 0)
+			result = reset(cli, &o, err);
+		else
+			result = tr_err_set(err, TR_E_USAGE, "offsets has no \"%.40s\"; it has show, export, set and reset", what);
+	}
+	if (o.store)
+		o.ops->free(o.store);
+	tr_record_state_release(&o.record);
+	tr_config_free(config);
+	return result;
+}
