@@ -1,0 +1,89 @@
+# Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
+"""Servers of a test's own, which it may kill, starve or replace. They are made by the scripts of tests/services."""
+import random
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+from .postgres import Postgres
+
+SERVICES = Path(__file__).resolve().parents[2] / "services"
+
+
+class ServiceError(Exception):
+    pass
+
+
+def service(name, *arguments, timeout=150):
+    done = subprocess.run([str(SERVICES / name), *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=timeout)
+    if done.returncode:
+        raise ServiceError(f"{name} {arguments[0]} ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
+    return done.stdout.strip()
+
+
+def port_pair():
+    """Two neighbouring free ports below the range of outgoing connections; a Kafka node takes the second for its controller."""
+    for _ in range(100):
+        port = 12000 + 2 * random.SystemRandom().randrange(10000)
+        with socket.socket() as a, socket.socket() as b:
+            try:
+                a.bind(("127.0.0.1", port))
+                b.bind(("127.0.0.1", port + 1))
+                return port
+            except OSError:
+                continue
+    raise ServiceError("no free port")
+
+
+class Own:
+    def __init__(self, kind, port=None):
+        self.dir = Path(tempfile.mkdtemp(prefix=f"tailrace-own-{kind}-"))
+        self.dir.chmod(0o755)  # PostgreSQL runs as a user of its own
+        self.port = port or port_pair()
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class OwnPostgres(Own):
+    def __init__(self, *settings, version="15", port=None):
+        super().__init__("postgres", port)
+        self.version, self.settings = version, settings
+        self.server = Postgres("127.0.0.1", self.port)
+        self.start()
+
+    def start(self):
+        service("postgres", "start", self.dir, self.port, self.version, *self.settings)
+
+    def stop(self):
+        service("postgres", "stop", self.dir)
+
+    def kill(self):
+        service("postgres", "kill", self.dir)
+
+    def access(self, lines):
+        """Replaces pg_hba.conf."""
+        (self.dir / "data" / "pg_hba.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self.server.psql("SELECT pg_reload_conf()")
+
+
+class OwnKafka(Own):
+    def __init__(self, *properties):
+        super().__init__("kafka")
+        self.properties = properties
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self):
+        service("kafka", "start", self.dir, self.port, *self.properties)
+
+    def stop(self):
+        service("kafka", "stop", self.dir)
+
+    def kill(self):
+        service("kafka", "kill", self.dir)
+
