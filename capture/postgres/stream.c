@@ -1,0 +1,420 @@
+/*
+ * The loop around the replication connection (COPY BOTH).
+ *
+ * How the socket is read follows what arrives. The server flushes every message by itself, so a reader that wakes for each
+ * one spends its time in system calls while it is behind. Three paces, chosen by the rate of the last 20 ms:
+ *
+ *     each    below 256 KiB/s: every message is reported, and the listener told of idleness, at once
+ *     gather  up to 2 ms pass before idleness is told, so that batches get more than one event
+ *     fill    above 4 MiB/s: SO_RCVLOWAT lets 64 KiB come together, for at most 20 ms
+ */
+#include "capture/postgres/stream.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/clock.h"
+#include "core/metric.h"
+#include "core/obj.h"
+#include "core/text.h"
+
+#define WINDOW_US 20000
+#define GATHER_BYTES_PER_S (256u << 10)
+#define FILL_BYTES_PER_S (4u << 20)
+#define GATHER_MS 2
+#define FILL_MS 20
+#define FILL_BYTES (64 << 10)
+#define BUSY_MS 2
+
+/* --- start -------------------------------------------------------------------------------------------------------------- */
+
+static void start_sql(const tr_pgc *s, tr_writer *w)
+{
+	char lsn[TR_PGC_LSN_TEXT];
+	tr_writer name;
+
+	tr_pgc_lsn_format(lsn, s->position.lsn);
+	tr_writer_init(&name, 4096);
+	tr_pgc_ident(&name, s->publication);
+	tr_writer_u8(&name, '\0');
+	tr_writer_text(w, "START_REPLICATION SLOT ");
+	tr_pgc_ident(w, s->slot);
+	tr_writer_format(w, " LOGICAL %s (proto_version '1', publication_names ", lsn);
+	tr_pgc_literal(w, tr_writer_ok(&name) ? (const char *)name.data : "");
+	if (s->options->messages)
+		tr_writer_text(w, ", messages 'true'");
+	if (s->options->origin && strcmp(s->options->origin, "none") == 0 && s->server.version >= 160000)
+		tr_writer_text(w, ", origin 'none'");
+	tr_writer_text(w, ")");
+	tr_writer_u8(w, '\0');
+	tr_writer_release(&name);
+}
+
+/* The server's errors of the stream in our terms. */
+static int stream_error(tr_pgc *s, const PGresult *r, const char *what, tr_err *err)
+{
+	const char *state = tr_pgc_sqlstate(r), *text = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+
+	tr_pgc_error(s->repl, r, what, err);
+	if (strcmp(state, "42704") == 0 && text && strstr(text, "publication")) {
+		err->code = TR_E_PUBLICATION_MISSING;
+		tr_err_hint(err, "Publication \"%s\" has to exist since before the slot \"%s\" was made: the server looks it up in the past. "
+		                 "If it was dropped, changes since then cannot be read: `tailrace offsets reset`, drop the slot, and run.",
+		            s->publication, s->slot);
+	} else if (strcmp(state, "42704") == 0) {
+		err->code = TR_E_SLOT_MISSING;
+	} else if (strcmp(state, "55000") == 0 || err->code == TR_E_POSITION_LOST) {
+		err->code = TR_E_SLOT_INVALID;
+		tr_err_hint(err, "The server has removed log that the slot needed (SELECT * FROM pg_replication_slots). Start over with a "
+		                 "new snapshot: `tailrace offsets reset`, then run.");
+	}
+	return -1;
+}
+
+static int start_copy(tr_pgc *s, tr_err *err)
+{
+	tr_writer sql;
+	PGresult *r = NULL;
+	int result = -1;
+
+	tr_writer_init(&sql, 8192);
+	start_sql(s, &sql);
+	if (!tr_writer_ok(&sql)) {
+		tr_err_set(err, TR_E_MEMORY, "out of memory");
+		goto out;
+	}
+	if (tr_pgc_exec(s->repl, &s->wake, TR_PGC_QUERY_MS, "start streaming", (const char *)sql.data, 0, NULL, &r, err))
+		goto out;
+	if (PQresultStatus(r) != PGRES_COPY_BOTH || PQsetnonblocking(s->repl, 1) != 0) {
+		tr_err_set(err, TR_E_SOURCE_SQL, "could not start streaming: the server did not begin to copy");
+		goto out;
+	}
+	result = 0;
+out:
+	PQclear(r);
+	tr_writer_release(&sql);
+	return result;
+}
+
+static void init_stream(tr_pgc *s, tr_pgc_stream *st)
+{
+	int64_t now_us = tr_clock_mono_us();
+	int third_ms = s->server.sender_timeout_ms / 3;
+	struct sockaddr_storage address;
+	socklen_t len = sizeof(address);
+
+	st->at_lsn = st->start_lsn = st->received = st->flush_sent = s->position.lsn;
+	st->last_commit = s->position.commit;
+	st->resume = s->position;
+	st->feedback_interval_ms = s->options->status_interval_ms > 0 ? s->options->status_interval_ms : 10000;
+	if (third_ms > 0 && third_ms < st->feedback_interval_ms)
+		st->feedback_interval_ms = third_ms;
+	st->last_received_us = st->last_feedback_us = st->last_ping_us = st->window_start_us = now_us;
+	st->next_tick_us = now_us;
+	st->caught_up = s->position.lsn >= s->server.log_end;
+	st->is_tcp = getsockname(PQsocket(s->repl), (struct sockaddr *)&address, &len) == 0 && address.ss_family != AF_UNIX;
+	atomic_store(&s->confirmed, s->position.lsn);
+	atomic_store(&s->lag.reported, s->position.lsn);
+	atomic_store(&s->lag.log_end, s->server.log_end);
+	atomic_store(&s->lag.newest_commit_us, 0);
+}
+
+int tr_pgc_stream_start(tr_pgc *s, tr_listener *l, tr_err *err)
+{
+	tr_pgc_stream *st = calloc(1, sizeof(*st));
+
+	TR_ASSERT(s->stream == NULL);
+	if (!st || !(st->decoder = tr_pg_decoder_new())) {
+		free(st);
+		return tr_err_set(err, TR_E_MEMORY, "out of memory");
+	}
+	st->listener = l;
+	init_stream(s, st);
+	tr_pgc_catalog_session(&s->catalog);
+	if (start_copy(s, err)) {
+		tr_pg_decoder_free(st->decoder);
+		free(st);
+		return -1;
+	}
+	s->stream = st;
+	return 0;
+}
+
+/* --- taking messages ---------------------------------------------------------------------------------------------------- */
+
+/* The server ended the copy: by an error, by shutting down, or because we asked for it. */
+static int ended(tr_pgc *s, tr_err *err)
+{
+	PGresult *r = PQgetResult(s->repl);
+	ExecStatusType status = r ? PQresultStatus(r) : PGRES_FATAL_ERROR;
+
+	if (status == PGRES_FATAL_ERROR)
+		stream_error(s, r, "read the replication stream", err);
+	else
+		tr_err_set(err, TR_E_SOURCE_UNAVAILABLE, "the source ended the replication stream");
+	PQclear(r);
+	return -1;
+}
+
+/* Reports one message, or sets it aside when the listener has no room. */
+static int hand_over(tr_pgc *s, char *data, int len, tr_err *err)
+{
+	tr_pgc_stream *st = s->stream;
+	int result;
+
+	if (!tr_pgc_wire_is_keepalive(data, len)) {
+		switch (st->listener->ready(st->listener)) {
+		case TR_LISTEN_OK:
+			break;
+		case TR_LISTEN_BUSY:
+			st->aside = data;
+			st->aside_len = len;
+			return 0;
+		case TR_LISTEN_FAILED:
+			PQfreemem(data);
+			return tr_err_set(err, TR_E_INTERRUPTED, "the receiver of the events gave up");
+		}
+	}
+	result = tr_pgc_wire_message(s, data, len, err);
+	PQfreemem(data);
+	return result;
+}
+
+static int retry_aside(tr_pgc *s, tr_err *err)
+{
+	tr_pgc_stream *st = s->stream;
+	char *data = st->aside;
+
+	if (!data)
+		return 0;
+	st->aside = NULL;
+	return hand_over(s, data, st->aside_len, err);
+}
+
+/* All that libpq has; *count is raised by the number of messages. */
+static int drain(tr_pgc *s, size_t *count, tr_err *err)
+{
+	tr_pgc_stream *st = s->stream;
+
+	while (!st->aside) {
+		char *data = NULL;
+		int len = PQgetCopyData(s->repl, &data, 1);
+
+		if (len == 0)
+			return 0;
+		if (len == -1)
+			return ended(s, err);
+		if (len < 0)
+			return tr_pgc_error(s->repl, NULL, "read the replication stream", err);
+		st->window_bytes += (uint64_t)len;
+		st->bytes += (uint64_t)len;
+		(*count)++;
+		if (hand_over(s, data, len, err))
+			return -1;
+	}
+	return 0;
+}
+
+/* Reads until the socket is empty, the listener is busy or the time is over. */
+static int take(tr_pgc *s, int64_t end_us, size_t *count, tr_err *err)
+{
+	tr_pgc_stream *st = s->stream;
+	size_t before;
+
+	if (retry_aside(s, err))
+		return -1;
+	do {
+		before = *count;
+		if (drain(s, count, err))
+			return -1;
+		if (st->aside)
+			break;
+		if (!PQconsumeInput(s->repl))
+			return tr_pgc_error(s->repl, NULL, "read the replication stream", err);
+		if (drain(s, count, err))
+			return -1;
+	} while (*count > before && !st->aside && tr_clock_mono_us() < end_us);
+	if (*count > 0)
+		st->last_received_us = tr_clock_mono_us();
+	return 0;
+}
+
+/* --- pace --------------------------------------------------------------------------------------------------------------- */
+
+static void set_low_water(tr_pgc *s, int bytes)
+{
+	/* When the system refuses, reading only costs more. */
+	if (s->stream->is_tcp && setsockopt(PQsocket(s->repl), SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes)) != 0)
+		s->stream->is_tcp = false;
+}
+
+static void measure(tr_pgc *s, int64_t now_us)
+{
+	tr_pgc_stream *st = s->stream;
+	int64_t elapsed_us = now_us - st->window_start_us;
+	tr_pgc_pace pace = TR_PGC_PACE_EACH;
+
+	if (elapsed_us < WINDOW_US)
+		return;
+	uint64_t rate = st->window_bytes * 1000000 / (uint64_t)elapsed_us;
+	if (rate >= FILL_BYTES_PER_S)
+		pace = TR_PGC_PACE_FILL;
+	else if (rate >= GATHER_BYTES_PER_S)
+		pace = TR_PGC_PACE_GATHER;
+	if ((pace == TR_PGC_PACE_FILL) != (st->pace == TR_PGC_PACE_FILL))
+		set_low_water(s, pace == TR_PGC_PACE_FILL ? FILL_BYTES : 1);
+	st->pace = pace;
+	st->window_start_us = now_us;
+	st->window_bytes = 0;
+	if (s->metrics && st->bytes)
+		tr_metric_add(s->metrics, TR_M_BYTES_IN, (int64_t)st->bytes);
+	st->bytes = 0;
+}
+
+/* Lets more come together when much is coming. True when there is something to read. */
+static int linger(tr_pgc *s, bool *more, tr_err *err)
+{
+	tr_pgc_stream *st = s->stream;
+	int n;
+
+	*more = false;
+	if (st->pace == TR_PGC_PACE_EACH)
+		return 0;
+	/* A Unix socket has no low-water mark in poll: a short sleep does it. */
+	if (st->pace == TR_PGC_PACE_FILL && !st->is_tcp && tr_pgc_wait(&s->wake, -1, 0, 1, err) < 0)
+		return -1;
+	n = tr_pgc_wait(&s->wake, PQsocket(s->repl), POLLIN, st->pace == TR_PGC_PACE_FILL ? FILL_MS : GATHER_MS, err);
+	*more = n > 0;
+	return n < 0 ? -1 : 0;
+}
+
+/* --- the loop ----------------------------------------------------------------------------------------------------------- */
+
+static int tell_idle(tr_pgc *s, tr_err *err)
+{
+	tr_pgc_stream *st = s->stream;
+
+	if (!st->in_txn)
+		atomic_store_explicit(&s->lag.newest_commit_us, 0, memory_order_relaxed);
+	return st->listener->idle(st->listener, err) == TR_LISTEN_FAILED ? -1 : 0;
+}
+
+static int await(tr_pgc *s, int64_t now_us, int64_t end_us, tr_err *err)
+{
+	tr_pgc_stream *st = s->stream;
+	int64_t wait_us = end_us - now_us;
+	short events = (short)(POLLIN | (st->flush_pending ? POLLOUT : 0));
+
+	if (st->aside)
+		return tr_pgc_wait(&s->wake, -1, 0, wait_us < BUSY_MS * 1000 ? (int)(wait_us / 1000) : BUSY_MS, err) < 0 ? -1 : 0;
+	/* A low-water mark would hold back the few bytes that a quiet server sends. */
+	if (st->pace == TR_PGC_PACE_FILL && wait_us > FILL_MS * 1000)
+		wait_us = FILL_MS * 1000;
+	return tr_pgc_wait(&s->wake, PQsocket(s->repl), events, (int)((wait_us + 999) / 1000), err) < 0 ? -1 : 0;
+}
+
+static void note_progress(tr_pgc *s)
+{
+	tr_pgc_stream *st = s->stream;
+
+	if (!st->caught_up && !st->in_txn && !st->aside && st->at_lsn >= s->server.log_end)
+		st->caught_up = true;
+}
+
+int tr_pgc_stream_read(tr_pgc *s, tr_listener *l, int wait_ms, tr_err *err)
+{
+	tr_pgc_stream *st = s->stream;
+	int64_t now_us = tr_clock_mono_us(), end_us = now_us + (int64_t)wait_ms * 1000;
+	bool more;
+
+	TR_ASSERT(st != NULL);
+	st->listener = l;
+	do {
+		size_t count = 0;
+
+		if (take(s, end_us, &count, err))
+			return -1;
+		now_us = tr_clock_mono_us();
+		measure(s, now_us);
+		note_progress(s);
+		if (tr_pgc_feedback_service(s, now_us, err) || tr_pgc_tick(s, now_us, err))
+			return -1;
+		if (!st->aside && now_us < end_us) {
+			if (linger(s, &more, err))
+				return -1;
+			if (more)
+				continue;
+			if (tell_idle(s, err))
+				return -1;
+		}
+		now_us = tr_clock_mono_us();
+		if (now_us < end_us && await(s, now_us, end_us, err))
+			return -1;
+		now_us = tr_clock_mono_us();
+	} while (now_us < end_us);
+	return 0;
+}
+
+/* --- end ---------------------------------------------------------------------------------------------------------------- */
+
+/* Tells the server the last durable position and leaves politely, so that the slot is free at once. Best effort: whatever
+ * fails here, the connection is closed next. */
+static void say_goodbye(tr_pgc *s)
+{
+	tr_err ignored = {0};
+	int64_t end_us = tr_clock_mono_us() + 500000;
+
+	if (PQstatus(s->repl) != CONNECTION_OK || tr_pgc_feedback_send(s, false, &ignored) || PQputCopyEnd(s->repl, NULL) <= 0)
+		return;
+	while (tr_clock_mono_us() < end_us) {
+		char *data = NULL;
+		int len;
+
+		if (PQflush(s->repl) < 0 || tr_pgc_wait(NULL, PQsocket(s->repl), POLLIN, 50, &ignored) < 0 || !PQconsumeInput(s->repl))
+			return;
+		while ((len = PQgetCopyData(s->repl, &data, 1)) > 0)
+			PQfreemem(data);
+		if (len < 0)
+			return;
+	}
+}
+
+void tr_pgc_stream_stop(tr_pgc *s)
+{
+	tr_pgc_stream *st = s->stream;
+
+	if (!st)
+		return;
+	if (st->aside)
+		PQfreemem(st->aside);
+	st->aside = NULL;
+	if (s->repl)
+		say_goodbye(s);
+	/* What was reported stays known for `position`, which may still be asked. */
+	s->position = tr_pgc_stream_position(s);
+	tr_pg_decoder_free(st->decoder);
+	free(st);
+	s->stream = NULL;
+}
+
+tr_pgc_position tr_pgc_stream_position(const tr_pgc *s)
+{
+	const tr_pgc_stream *st = s->stream;
+	tr_pgc_position p = {.lsn = st->at_lsn, .commit = st->last_commit};
+
+	/* Until the transaction of the stored position is passed, that position is still the truth. */
+	if (st->resume.tx != 0)
+		return st->resume;
+	if (st->in_txn && !st->skipping && st->index > 0) {
+		p.tx = st->final_lsn;
+		p.index = st->index;
+	}
+	return p;
+}
+
+bool tr_pgc_stream_caught_up(const tr_pgc *s)
+{
+	return s->stream && s->stream->caught_up;
+}
