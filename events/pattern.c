@@ -14,6 +14,7 @@ struct tr_pattern {
 typedef struct translation {
 	const char *pattern; /* whole, for messages */
 	const char *at;
+	unsigned depth;      /* of open groups */
 	tr_writer out;
 	tr_err *err;
 } translation;
@@ -228,17 +229,24 @@ static int translate_escape(translation *t)
 
 static int translate_group(translation *t)
 {
-	if (t->at[1] != '?') {
-		tr_writer_u8(&t->out, '(');
-		t->at++;
-	} else if (t->at[2] == ':') {
-		tr_writer_u8(&t->out, '(');
-		t->at += 3;
-	} else if (strncmp(t->at, "(?i)", 4) == 0) {
+	if (strncmp(t->at, "(?i)", 4) == 0) {
 		t->at += 4; /* it always is */
-	} else {
-		return refuse(t, "look-around and flags are not supported");
+		return 0;
 	}
+	if (t->at[1] == '?' && t->at[2] != ':')
+		return refuse(t, "look-around and flags are not supported");
+	tr_writer_u8(&t->out, '(');
+	t->at += t->at[1] == '?' ? 3 : 1;
+	t->depth++;
+	return 0;
+}
+
+static int translate_group_end(translation *t)
+{
+	if (t->depth == 0)
+		return refuse(t, "a group is closed that was not opened");
+	t->depth--;
+	tr_writer_u8(&t->out, (uint8_t)*t->at++);
 	return 0;
 }
 
@@ -271,6 +279,8 @@ static int translate_one(translation *t)
 		return translate_class(t);
 	case '(':
 		return translate_group(t);
+	case ')':
+		return translate_group_end(t);
 	case '*':
 	case '+':
 	case '?':
@@ -280,7 +290,7 @@ static int translate_one(translation *t)
 	case '}':
 		put_literal(&t->out, *t->at++);
 		return 0;
-	default: /* . | ) ^ $ mean the same in both */
+	default: /* . | ^ $ mean the same in both */
 		tr_writer_u8(&t->out, (uint8_t)*t->at++);
 		return 0;
 	}
@@ -292,6 +302,8 @@ static int translate(translation *t)
 	while (*t->at)
 		if (translate_one(t) != 0)
 			return -1;
+	if (t->depth > 0)
+		return refuse(t, "a group is not closed");
 	tr_writer_text(&t->out, ")$");
 	tr_writer_u8(&t->out, '\0');
 	return tr_writer_ok(&t->out) ? 0 : refuse(t, "it is too long");

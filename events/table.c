@@ -190,9 +190,8 @@ static int check_collisions(const compilation *k)
 	for (size_t i = 0; i < t->column_count; i++)
 		for (size_t j = i + 1; j < t->column_count; j++) {
 			const tr_column *a = &t->columns[i], *b = &t->columns[j];
-			if (!k->raw[i].type || !k->raw[j].type || strcmp(a->field, b->field) != 0)
-				continue;
-			if (!a->type && !b->type)
+			bool together = (a->type && b->type) || (a->key_rank > 0 && b->key_rank > 0);
+			if (!together || strcmp(a->field, b->field) != 0)
 				continue;
 			tr_err_set(k->err, TR_E_NAME_COLLISION, "columns \"%s\" and \"%s\" of table \"%s\" both become field \"%s\"",
 			           a->name, b->name, t->collection, a->field);
