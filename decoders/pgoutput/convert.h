@@ -152,14 +152,4 @@ uint8_t *tr_pg_put_time(uint8_t *at, int64_t day_us, int digits);
 /* Big-endian integers of a binary datum. */
 uint64_t tr_pg_be(const uint8_t *at, size_t bytes);
 
-/* defaults.c */
-/* The schema's default from the column's default expression, when the rules make one of it: sets type->default_value. */
-int tr_pg_default(const tr_pg_column *in, const char *type_name, bool domain, bool is_enum, tr_type *type,
-                  tr_decode_fn decode, const tr_pg_arg *arg, tr_arena *arena, tr_err *err);
-/* The placeholder of an unchanged TOAST value in this type. */
-int tr_pg_unavailable(const tr_type *type, const char *type_name, const tr_event_options *options, tr_arena *arena,
-                      tr_value *out);
-/* The zero value of a required column. */
-int tr_pg_zero(const tr_type *type, tr_arena *arena, tr_value *out);
-
 #endif
