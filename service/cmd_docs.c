@@ -110,7 +110,9 @@ static void print_sample(void)
 	for (size_t i = 0; i < tr_option_count; i++) {
 		const tr_option *o = &tr_options[i];
 		const char *leaf = strrchr(o->path, '.');
-		bool required = strcmp(o->path, "source.url") == 0 || strcmp(o->path, "sink.url") == 0;
+		/* The file has to be valid as it stands: Avro on Kafka needs the registry. */
+		bool required = strcmp(o->path, "source.url") == 0 || strcmp(o->path, "sink.url") == 0 ||
+		    strcmp(o->path, "events.registry.url") == 0;
 		const char *value = o->fallback ? o->fallback : o->example ? o->example : "\"\"";
 
 		if (!leaf && i > 0)

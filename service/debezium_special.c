@@ -252,7 +252,6 @@ int tr_dbz_map_columns(tr_dbz *d, tr_err *err)
 		tr_dbz_property *p = &d->properties[i];
 		long mask = number_in(p->name, "column.mask.with.", ".chars"), cut = number_in(p->name, "column.truncate.to.", ".chars");
 
-		p->used = true;
 		if (strcmp(p->name, "column.exclude.list") == 0) {
 			result = add_column_rules(d, "exclude", -1, p->value, err);
 		} else if (strcmp(p->name, "column.include.list") == 0) {
@@ -267,8 +266,9 @@ int tr_dbz_map_columns(tr_dbz *d, tr_err *err)
 			d->note(d->context, p->name, "hashing is not supported; the columns are masked, so that nothing leaks");
 			result = add_column_rules(d, "mask", 10, p->value, err);
 		} else {
-			p->used = false;
+			continue;
 		}
+		p->used = true;
 	}
 	if (result == 0 && d->columns)
 		result = tr_config_put_node(d->arena, d->root, "events.columns", d->columns, err);

@@ -59,11 +59,13 @@ static const char *nearest_path(const char *path)
 	for (size_t i = 0; i < tr_option_count; i++) {
 		paths[i] = tr_options[i].path;
 		leaves[i] = leaf(tr_options[i].path);
+		/* The right key in the wrong section: "source.readers" for "snapshot.readers". */
+		if (strcmp(leaves[i], leaf(path)) == 0)
+			return paths[i];
 	}
 	found = tr_text_nearest(path, paths, tr_option_count);
 	if (found)
 		return found;
-	/* The right key in the wrong section: "source.readers" for "snapshot.readers". */
 	found = tr_text_nearest(leaf(path), leaves, tr_option_count);
 	for (size_t i = 0; found && i < tr_option_count; i++) {
 		if (leaves[i] == found)

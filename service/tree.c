@@ -67,18 +67,16 @@ int tr_node_error(const tr_node *node, tr_err *err)
 	return tr_err_prefix(err, "%s", *node->origin ? node->origin : "command line");
 }
 
-/* A plain scalar that YAML readers would take for null, a boolean, a number, or that has a special character. */
+/* A plain scalar that would be read as null, or that has a special character. */
 static bool needs_quotes(const char *text)
 {
-	static const char *const words[] = {"true", "false", "yes", "no", "on", "off", "null", "~", "y", "n"};
 	size_t len = strlen(text);
 
-	if (len == 0 || strchr(" -?:,[]{}#&*!|>'\"%@`=<.", text[0]) || strchr(" :", text[len - 1]))
+	if (len == 0 || strchr(" ?:,[]{}#&*!|>'\"%@`=<.", text[0]) || strchr(" :", text[len - 1]) ||
+	    (text[0] == '-' && (text[1] < '0' || text[1] > '9')))
 		return true;
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (strcasecmp(text, words[i]) == 0)
-			return true;
-	}
+	if (strcmp(text, "null") == 0 || strcmp(text, "~") == 0)
+		return true;
 	for (const char *p = text; *p; p++) {
 		if ((uint8_t)*p < 0x20 || *p == '"' || *p == '\\' || strchr(",[]{}#", *p) || (*p == ':' && p[1] == ' '))
 			return true;
