@@ -8,6 +8,7 @@
 #include "events/avro/schema.h"
 
 #define PLAN_BYTES ((size_t)16 << 20)
+#define BYTES_MAX ((size_t)INT32_MAX) /* readers count in ints */
 
 typedef struct node node;
 /* NULL when v was written; otherwise the node that could not write, and *bad is its value. */
@@ -38,82 +39,151 @@ static inline const node *refuse(const node *n, const tr_value *v, const tr_valu
 	return n;
 }
 
-static inline const node *write_boolean(const node *n, const tr_value *v, tr_writer *w, const tr_value **bad)
+/* Room for n bytes at the end, NULL when the writer is full. What is written there counts only after `commit`: a local
+ * pointer spares reloading the writer after each byte. */
+static inline uint8_t *room(tr_writer *w, size_t n)
 {
-	if (__builtin_expect(v->kind != TR_V_BOOL, 0))
-		return refuse(n, v, bad);
-	tr_writer_u8(w, v->i != 0);
-	return NULL;
+	return tr_writer_reserve(w, n) ? w->data + w->len : NULL;
 }
 
-static inline const node *write_integer(const node *n, const tr_value *v, tr_writer *w, const tr_value **bad)
+static inline void commit(tr_writer *w, const uint8_t *end)
 {
-	/* Out of range when the bits above the sign bit are not all like it. */
-	if (__builtin_expect(v->kind != TR_V_INT || v->i >> (n->bits - 1) != v->i >> 63, 0))
-		return refuse(n, v, bad);
-	tr_writer_zigzag(w, v->i);
-	return NULL;
+	w->len = (size_t)(end - w->data);
+}
+
+#define ZIGZAG_MAX_BYTES 10
+#define BRANCH_BYTES 1
+
+static inline uint8_t *put_zigzag(uint8_t *p, int64_t value)
+{
+	uint64_t n = ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
+
+	for (; n > 0x7f; n >>= 7)
+		*p++ = (uint8_t)(n | 0x80);
+	*p++ = (uint8_t)n;
+	return p;
 }
 
 /* Little-endian whatever the machine; compilers make one store of it. */
-static inline void put_le(tr_writer *w, uint64_t bits, size_t bytes)
+static inline uint8_t *put_le(uint8_t *p, uint64_t bits, size_t bytes)
 {
-	if (!tr_writer_reserve(w, bytes))
-		return;
 	for (size_t i = 0; i < bytes; i++)
-		w->data[w->len + i] = (uint8_t)(bits >> (8 * i));
-	w->len += bytes;
+		p[i] = (uint8_t)(bits >> (8 * i));
+	return p + bytes;
 }
 
-static inline const node *write_float(const node *n, const tr_value *v, tr_writer *w, const tr_value **bad)
+/*
+ * One writer per kind, inlined twice: for required values, and for unions after the null branch has been ruled out
+ * (`nullable` is a constant; then the byte of the value's branch comes first). A full writer is no misfit: it is sticky, and
+ * the caller asks once.
+ */
+#define WRITER(kind) \
+	static inline __attribute__((always_inline)) const node *put_##kind(const node *n, const tr_value *v, tr_writer *w, \
+	                                                                    const tr_value **bad, bool nullable)
+
+WRITER(boolean)
+{
+	uint8_t *p;
+
+	if (__builtin_expect(v->kind != TR_V_BOOL, 0))
+		return refuse(n, v, bad);
+	if ((p = room(w, BRANCH_BYTES + 1)) != NULL) {
+		if (nullable)
+			*p++ = n->value_branch;
+		*p++ = v->i != 0;
+		commit(w, p);
+	}
+	return NULL;
+}
+
+WRITER(integer)
+{
+	uint8_t *p;
+
+	/* Out of range when the bits above the sign bit are not all like it. */
+	if (__builtin_expect(v->kind != TR_V_INT || v->i >> (n->bits - 1) != v->i >> 63, 0))
+		return refuse(n, v, bad);
+	if ((p = room(w, BRANCH_BYTES + ZIGZAG_MAX_BYTES)) != NULL) {
+		if (nullable)
+			*p++ = n->value_branch;
+		commit(w, put_zigzag(p, v->i));
+	}
+	return NULL;
+}
+
+WRITER(float)
 {
 	uint32_t bits;
+	uint8_t *p;
 
 	if (__builtin_expect(v->kind != TR_V_FLOAT || (isfinite(v->f) && fabs(v->f) > (double)FLT_MAX), 0))
 		return refuse(n, v, bad);
 	float narrow = (float)v->f;
 	memcpy(&bits, &narrow, sizeof(bits));
-	put_le(w, bits, sizeof(bits));
+	if ((p = room(w, BRANCH_BYTES + sizeof(bits))) != NULL) {
+		if (nullable)
+			*p++ = n->value_branch;
+		commit(w, put_le(p, bits, sizeof(bits)));
+	}
 	return NULL;
 }
 
-static inline const node *write_double(const node *n, const tr_value *v, tr_writer *w, const tr_value **bad)
+WRITER(double)
 {
 	uint64_t bits;
+	uint8_t *p;
 
 	if (__builtin_expect(v->kind != TR_V_FLOAT, 0))
 		return refuse(n, v, bad);
 	memcpy(&bits, &v->f, sizeof(bits));
-	put_le(w, bits, sizeof(bits));
+	if ((p = room(w, BRANCH_BYTES + sizeof(bits))) != NULL) {
+		if (nullable)
+			*p++ = n->value_branch;
+		commit(w, put_le(p, bits, sizeof(bits)));
+	}
 	return NULL;
 }
 
 /* Text too: Avro strings are length and UTF-8. */
-static inline const node *write_bytes(const node *n, const tr_value *v, tr_writer *w, const tr_value **bad)
+WRITER(bytes)
 {
-	if (__builtin_expect(v->kind != TR_V_BYTES, 0))
+	uint8_t *p;
+
+	if (__builtin_expect(v->kind != TR_V_BYTES || v->s.len > BYTES_MAX, 0))
 		return refuse(n, v, bad);
-	tr_writer_zigzag(w, (int64_t)v->s.len);
-	tr_writer_put(w, v->s.ptr, v->s.len);
+	if ((p = room(w, BRANCH_BYTES + ZIGZAG_MAX_BYTES + v->s.len)) != NULL) {
+		if (nullable)
+			*p++ = n->value_branch;
+		p = put_zigzag(p, (int64_t)v->s.len);
+		if (v->s.len > 0)
+			memcpy(p, v->s.ptr, v->s.len);
+		commit(w, p + v->s.len);
+	}
 	return NULL;
 }
 
-static inline const node *write_struct(const node *n, const tr_value *v, tr_writer *w, const tr_value **bad)
+WRITER(struct)
 {
+	const node *failed = NULL;
+
 	if (__builtin_expect(v->kind != TR_V_LIST || v->count != n->count, 0))
 		return refuse(n, v, bad);
-	const node *failed = NULL;
+	if (nullable)
+		tr_writer_u8(w, n->value_branch);
 	for (uint32_t i = 0; i < n->count && !failed; i++)
 		failed = n->inner[i].write(&n->inner[i], &v->list[i], w, bad);
 	return failed;
 }
 
 /* One block with all items, then the empty block that ends it. */
-static inline const node *write_array(const node *n, const tr_value *v, tr_writer *w, const tr_value **bad)
+WRITER(array)
 {
+	const node *failed = NULL;
+
 	if (__builtin_expect(v->kind != TR_V_LIST, 0))
 		return refuse(n, v, bad);
-	const node *failed = NULL;
+	if (nullable)
+		tr_writer_u8(w, n->value_branch);
 	if (v->count > 0)
 		tr_writer_zigzag(w, v->count);
 	for (uint32_t i = 0; i < v->count && !failed; i++)
@@ -123,11 +193,14 @@ static inline const node *write_array(const node *n, const tr_value *v, tr_write
 }
 
 /* An Avro map and an array of entry records are the same bytes. */
-static inline const node *write_map(const node *n, const tr_value *v, tr_writer *w, const tr_value **bad)
+WRITER(map)
 {
+	const node *failed = NULL;
+
 	if (__builtin_expect(v->kind != TR_V_LIST || v->count % 2 != 0, 0))
 		return refuse(n, v, bad);
-	const node *failed = NULL;
+	if (nullable)
+		tr_writer_u8(w, n->value_branch);
 	if (v->count > 0)
 		tr_writer_zigzag(w, v->count / 2);
 	for (uint32_t i = 0; i < v->count && !failed; i++)
@@ -136,20 +209,26 @@ static inline const node *write_map(const node *n, const tr_value *v, tr_writer 
 	return failed;
 }
 
-#define NULLABLE(name)                                                                                     \
-	static const node *name##_or_null(const node *n, const tr_value *v, tr_writer *w, const tr_value **bad) \
-	{                                                                                                  \
-		tr_writer_u8(w, v->kind == TR_V_NULL ? n->null_branch : n->value_branch);                  \
-		return v->kind == TR_V_NULL ? NULL : name(n, v, w, bad);                                   \
+#define WRITERS(which)                                                                                                \
+	static const node *write_##which(const node *n, const tr_value *v, tr_writer *w, const tr_value **bad)         \
+	{                                                                                                             \
+		return put_##which(n, v, w, bad, false);                                                               \
+	}                                                                                                             \
+	static const node *write_##which##_or_null(const node *n, const tr_value *v, tr_writer *w, const tr_value **bad) \
+	{                                                                                                             \
+		if (v->kind != TR_V_NULL)                                                                             \
+			return put_##which(n, v, w, bad, true);                                                        \
+		tr_writer_u8(w, n->null_branch);                                                                      \
+		return NULL;                                                                                          \
 	}
-NULLABLE(write_boolean)
-NULLABLE(write_integer)
-NULLABLE(write_float)
-NULLABLE(write_double)
-NULLABLE(write_bytes)
-NULLABLE(write_struct)
-NULLABLE(write_array)
-NULLABLE(write_map)
+WRITERS(boolean)
+WRITERS(integer)
+WRITERS(float)
+WRITERS(double)
+WRITERS(bytes)
+WRITERS(struct)
+WRITERS(array)
+WRITERS(map)
 
 static const struct kind_row {
 	write_fn required, optional;

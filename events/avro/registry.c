@@ -23,6 +23,7 @@
 typedef struct address {
 	char *url;   /* no slash at the end */
 	char *shown; /* without user and password */
+	char *secret; /* the password in url, or NULL */
 } address;
 
 struct tr_avro_registry {
@@ -87,6 +88,22 @@ static char *without_userinfo(const char *url)
 	return out;
 }
 
+/* The password of "http://user:secret@host/path", decoded; NULL when there is none. */
+static char *password_of(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	host = host ? host + 3 : url;
+	const char *at = memrchr(host, '@', strcspn(host, "/?#"));
+	const char *colon = at ? memchr(host, ':', (size_t)(at - host)) : NULL;
+	if (!colon)
+		return NULL;
+	char *decoded = curl_easy_unescape(NULL, colon + 1, (int)(at - colon - 1), NULL);
+	char *secret = copy(decoded);
+	curl_free(decoded);
+	return secret;
+}
+
 static int add_address(tr_avro_registry *r, tr_slice text, tr_err *err)
 {
 	while (text.len > 0 && (*text.ptr == ' ' || *text.ptr == '\t'))
@@ -102,6 +119,7 @@ static int add_address(tr_avro_registry *r, tr_slice text, tr_err *err)
 	a->shown = a->url ? without_userinfo(a->url) : NULL;
 	if (!a->shown)
 		return no_memory(err);
+	a->secret = password_of(a->url);
 	if (strncasecmp(a->url, "http://", 7) != 0 && strncasecmp(a->url, "https://", 8) != 0) {
 		tr_err_set(err, TR_E_CONFIG, "events.registry.url \"%s\" is not an http:// or https:// address", a->shown);
 		return tr_err_hint(err, "write it as http://host:8081, or with its path as in http://host:8080/apis/ccompat/v7");
@@ -258,6 +276,7 @@ void tr_avro_registry_free(tr_avro_registry *r)
 	for (size_t i = 0; i < r->address_count; i++) {
 		free_secret(r->addresses[i].url);
 		free(r->addresses[i].shown);
+		free_secret(r->addresses[i].secret);
 	}
 	free(r->user);
 	free_secret(r->password);
@@ -303,6 +322,7 @@ static int answer_detail(tr_avro_registry *r, const exchange *x, tr_err *err)
 			*c = ' ';
 	redact(message, r->password);
 	redact(message, r->bearer_token);
+	redact(message, r->addresses[r->current].secret);
 	tr_err_detail(err, "%s answered %ld%s%s", r->addresses[r->current].shown, x->status, *message ? ": " : "", message);
 	if (code != 0 && code != x->status)
 		tr_err_detail(err, "%s answered %ld, error %ld%s%s", r->addresses[r->current].shown, x->status, code,
