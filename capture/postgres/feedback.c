@@ -2,7 +2,7 @@
  * What the server hears from us: how far the log is durable here, that we live, and whether it lives. Nothing here waits
  * for the sink: `confirmed` is set by whoever made a position durable, and this file passes it on.
  */
-#include <poll.h>
+#include <stdlib.h>
 
 #include "capture/postgres/stream.h"
 #include "core/clock.h"
