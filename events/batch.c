@@ -8,12 +8,12 @@
 
 #include "core/obj.h"
 
-#define POOL_MAGIC 0xba7c4002u
-#define FIRST_RECORDS ((size_t)256)
-#define RECORDS_MAX ((size_t)1 << 24)
+#define POOL_MAGIC         0xba7c4002u
+#define FIRST_RECORDS      ((size_t)256)
+#define RECORDS_MAX        ((size_t)1 << 24)
 #define POSITION_MAX_BYTES ((size_t)16 << 20)
 /* A buffer is kept when it is below this, or not more than four times what batches usually need. */
-#define KEEP_BYTES ((size_t)256 << 10)
+#define KEEP_BYTES  ((size_t)256 << 10)
 #define KEEP_FACTOR 4
 
 struct tr_batch_pool {
@@ -23,9 +23,9 @@ struct tr_batch_pool {
 	_Atomic(size_t) bytes;
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t returned;
-	tr_batch **free;      /* a stack: the batch used last has warm memory */
+	tr_batch **free; /* a stack: the batch used last has warm memory */
 	size_t free_count;
-	size_t usual_bytes;   /* what batches held lately */
+	size_t usual_bytes; /* what batches held lately */
 };
 
 static size_t held_bytes(const tr_batch *b)

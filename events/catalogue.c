@@ -6,7 +6,7 @@
 #include "events/json/json_text.h"
 #include "events/naming.h"
 
-#define ARENA_MAX_BYTES ((size_t)64 << 20)
+#define ARENA_MAX_BYTES  ((size_t)64 << 20)
 #define HEADER_MAX_BYTES ((size_t)64 << 10)
 
 static int out_of_memory(tr_err *err)
@@ -23,8 +23,8 @@ static int make_run_id(char out[37], tr_err *err)
 		return tr_err_set(err, TR_E_SYSTEM, "could not get random bytes for the run's id");
 	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
 	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	tr_text_format(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3],
-	               b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+	tr_text_format(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+		       b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 	return 0;
 }
 
@@ -87,7 +87,8 @@ static int make_kinds(tr_catalogue *c, tr_err *err)
 		return out_of_memory(err);
 	bool transaction = tr_envelope_transaction(a, &c->transaction.types);
 	bool heartbeat = tr_envelope_heartbeat(a, &c->heartbeat.types);
-	bool message = tr_envelope_message(a, config->connector, options, config->source_type, c->transaction_block, &c->message.types);
+	bool message = tr_envelope_message(a, config->connector, options, config->source_type, c->transaction_block,
+					   &c->message.types);
 
 	if (make_kind(c, &c->transaction, transaction, tr_naming_transaction_topic(a, options), err) != 0 ||
 	    make_kind(c, &c->heartbeat, heartbeat, tr_naming_heartbeat_topic(a, options), err) != 0 ||
@@ -163,13 +164,15 @@ tr_topic *tr_catalogue_topic(tr_catalogue *c, const char *name, bool meta)
 
 static int collision(tr_err *err, const char *topic, const char *collection, const char *owner)
 {
-	tr_err_set(err, TR_E_NAME_COLLISION, "tables \"%s\" and \"%s\" would share topic \"%s\"", owner, collection, topic);
+	tr_err_set(err, TR_E_NAME_COLLISION, "tables \"%s\" and \"%s\" would share topic \"%s\"", owner, collection,
+		   topic);
 	tr_err_detail(err, "characters that a topic name cannot have are replaced by _, and names are cut at %d bytes",
-	              TR_TOPIC_NAME_MAX);
+		      TR_TOPIC_NAME_MAX);
 	return tr_err_hint(err, "rename one of the tables, or leave one out of source.tables");
 }
 
-static int enter_locked(tr_catalogue *c, const char *topic, const char *collection, tr_topic **out, uint32_t *version, tr_err *err)
+static int enter_locked(tr_catalogue *c, const char *topic, const char *collection, tr_topic **out, uint32_t *version,
+			tr_err *err)
 {
 	const char *owner = tr_map_get(c->owners, tr_slice_str(topic));
 	uint32_t *count = tr_map_get(c->versions, tr_slice_str(collection));
@@ -197,7 +200,8 @@ static int enter_locked(tr_catalogue *c, const char *topic, const char *collecti
 	return 0;
 }
 
-int tr_catalogue_enter(tr_catalogue *c, const char *topic, const char *collection, tr_topic **out, uint32_t *version, tr_err *err)
+int tr_catalogue_enter(tr_catalogue *c, const char *topic, const char *collection, tr_topic **out, uint32_t *version,
+		       tr_err *err)
 {
 	TR_CHECK_OBJ(c, TR_CATALOGUE_MAGIC);
 	pthread_mutex_lock(&c->lock);
@@ -206,8 +210,8 @@ int tr_catalogue_enter(tr_catalogue *c, const char *topic, const char *collectio
 	return result;
 }
 
-int tr_catalogue_codec(tr_catalogue *c, _Atomic(const tr_codec *) *slot, const tr_topic *topic, const tr_type *type, bool key,
-                       const tr_codec **out, tr_err *err)
+int tr_catalogue_codec(tr_catalogue *c, _Atomic(const tr_codec *) *slot, const tr_topic *topic, const tr_type *type,
+		       bool key, const tr_codec **out, tr_err *err)
 {
 	char subject[TR_TOPIC_NAME_MAX + 16];
 	const tr_codec *codec = NULL;

@@ -10,7 +10,7 @@
 #define EMITTER_MAGIC 0xe3177e01u
 /* What one event may take besides the batch, as a multiple of the largest batch: compound values, rewritten text. */
 #define SCRATCH_FACTOR 4
-#define KEEP_BYTES ((size_t)1 << 20)
+#define KEEP_BYTES     ((size_t)1 << 20)
 /* Messages listed one by one in a transaction's END; the rest of them share an entry. */
 #define MESSAGES_LISTED 1000
 
@@ -18,10 +18,10 @@ struct tr_emitter {
 	uint32_t magic;
 	tr_catalogue *c;
 	tr_batch *batch;
-	tr_arena scratch;          /* one event */
-	tr_writer text;            /* one message's content as text */
+	tr_arena scratch; /* one event */
+	tr_writer text;   /* one message's content as text */
 	tr_txn txn;
-	tr_value *before, *after;  /* row images, as long as the widest table so far */
+	tr_value *before, *after; /* row images, as long as the widest table so far */
 	tr_value *old_key, *new_key;
 	size_t capacity;
 };
@@ -114,10 +114,11 @@ static int out_of_memory(const event *v)
 
 static int batch_full(const event *v)
 {
-	tr_err_set(v->err, TR_E_BATCH_LIMIT, "an event of table \"%s\" does not fit into a batch of %zu bytes", subject_of(v),
-	           v->e->batch->bytes.max);
+	tr_err_set(v->err, TR_E_BATCH_LIMIT, "an event of table \"%s\" does not fit into a batch of %zu bytes",
+		   subject_of(v), v->e->batch->bytes.max);
 	tr_err_detail(v->err, "the batch held %zu records and %zu bytes before it", v->records_before, v->bytes_before);
-	return tr_err_hint(v->err, "nothing of the event was published; raise limits.memory, or exclude the large column");
+	return tr_err_hint(v->err,
+			   "nothing of the event was published; raise limits.memory, or exclude the large column");
 }
 
 /* Beginning and end of a call. */
@@ -219,8 +220,8 @@ static int write_part(event *v, const tr_codec *codec, const tr_value *value, pa
 	return 0;
 }
 
-static inline int need_codec(event *v, const _Atomic(const tr_codec *) *slot, const tr_topic *topic, const tr_type *type,
-                             bool key, const tr_codec **out)
+static inline int need_codec(event *v, const _Atomic(const tr_codec *) *slot, const tr_topic *topic,
+			     const tr_type *type, bool key, const tr_codec **out)
 {
 	*out = atomic_load_explicit(slot, memory_order_acquire);
 	if (__builtin_expect(*out != NULL, 1))
@@ -282,7 +283,8 @@ static int add_meta_record(event *v, tr_meta_kind *kind, const tr_value *key, co
 
 /* Transactions. */
 
-static int put_status(event *v, const char *status, tr_slice id, tr_value event_count, tr_value collections, int64_t commit_us)
+static int put_status(event *v, const char *status, tr_slice id, tr_value event_count, tr_value collections,
+		      int64_t commit_us)
 {
 	const tr_value key[] = {tr_value_slice(id)};
 	const tr_value value[TR_END_COUNT] = {
@@ -316,7 +318,8 @@ static bool put_collection(event *v, tr_value *out, const char *name, uint64_t e
 	return true;
 }
 
-/* The data_collections of END. Debezium lists each message as a collection of its own, under the text of a Java object. */
+/* The data_collections of END. Debezium lists each message as a collection of its own, under the text of a Java object.
+ */
 static int list_collections(event *v, tr_value *out)
 {
 	tr_txn *t = &v->e->txn;
@@ -419,7 +422,8 @@ static inline int need_columns(event *v)
 
 	if (__builtin_expect(count <= e->capacity, 1))
 		return 0;
-	if (!grow(&e->before, count) || !grow(&e->after, count) || !grow(&e->old_key, count) || !grow(&e->new_key, count))
+	if (!grow(&e->before, count) || !grow(&e->after, count) || !grow(&e->old_key, count) ||
+	    !grow(&e->new_key, count))
 		return out_of_memory(v);
 	e->capacity = count;
 	return 0;
@@ -427,10 +431,11 @@ static inline int need_columns(event *v)
 
 static int null_refused(const event *v, const tr_column *column)
 {
-	tr_err_set(v->err, TR_E_ENCODE_VALUE, "column \"%s\" of table \"%s\" is NULL where its schema has NOT NULL", column->name,
-	           v->table->collection);
+	tr_err_set(v->err, TR_E_ENCODE_VALUE, "column \"%s\" of table \"%s\" is NULL where its schema has NOT NULL",
+		   column->name, v->table->collection);
 	tr_err_detail(v->err, "the row was written before the column became NOT NULL");
-	return tr_err_hint(v->err, "nothing of the event was published; events.null_as_default publishes the default instead");
+	return tr_err_hint(v->err,
+			   "nothing of the event was published; events.null_as_default publishes the default instead");
 }
 
 static inline bool is_sent(const tr_datum *d)
@@ -439,7 +444,8 @@ static inline bool is_sent(const tr_datum *d)
 }
 
 /* One column of a row. other: the old row for a new one, whose unchanged values it may have; or NULL. */
-static inline int decode_column(event *v, const tr_column *column, const tr_datum *row, const tr_datum *other, tr_value *out)
+static inline int decode_column(event *v, const tr_column *column, const tr_datum *row, const tr_datum *other,
+				tr_value *out)
 {
 	const tr_datum *d = &row[column->index];
 
@@ -449,7 +455,8 @@ static inline int decode_column(event *v, const tr_column *column, const tr_datu
 	case TR_D_TEXT:
 	case TR_D_BINARY:
 		if (column->decode(column->decode_arg, *d, &v->e->scratch, out, v->err) != 0)
-			return tr_err_prefix(v->err, "column \"%s\" of table \"%s\"", column->name, v->table->collection);
+			return tr_err_prefix(v->err, "column \"%s\" of table \"%s\"", column->name,
+					     v->table->collection);
 		if (out->kind != TR_V_NULL)
 			return 0;
 		break;
@@ -492,8 +499,8 @@ static int decode_key(event *v, const tr_datum *row, const tr_datum *other, cons
 	return 0;
 }
 
-/* 1 when a key column differs, 0 when not. Data are compared as sent; a column that the old row lacks has the value that
- * its `before` would show. */
+/* 1 when a key column differs, 0 when not. Data are compared as sent; a column that the old row lacks has the value
+ * that its `before` would show. */
 static int column_changed(event *v, const tr_column *column)
 {
 	const tr_datum *before = &v->change->before[column->index], *after = &v->change->after[column->index];
@@ -649,7 +656,7 @@ static int write_header(event *v, const char *name, const tr_value *key, extra_h
 
 /* One event: its record, and the tombstone after a delete. header_key: for header_name, or NULL. */
 static int put_event(event *v, char op, const tr_value *key, const tr_value *before, const tr_value *after,
-                     const char *header_name, const tr_value *header_key)
+		     const char *header_name, const tr_value *header_key)
 {
 	const tr_event_options *options = v->e->c->config.options;
 	bool flat = options->envelope == TR_ENVELOPE_FLAT;
@@ -681,7 +688,8 @@ static int emit_new_row(event *v)
 {
 	tr_emitter *e = v->e;
 
-	if (decode_row(v, v->change->after, NULL, e->after) != 0 || decode_key(v, v->change->after, NULL, e->after, e->new_key) != 0)
+	if (decode_row(v, v->change->after, NULL, e->after) != 0 ||
+	    decode_key(v, v->change->after, NULL, e->after, e->new_key) != 0)
 		return -1;
 	return put_event(v, (char)v->change->op, e->new_key, NULL, e->after, NULL, NULL);
 }
@@ -785,8 +793,8 @@ static int emit_message(event *v)
 
 static int images_missing(const event *v)
 {
-	return tr_err_set(v->err, TR_E_DECODE_PROTOCOL, "a change \"%c\" of table \"%s\" came without its row", (char)v->change->op,
-	                  v->table->collection);
+	return tr_err_set(v->err, TR_E_DECODE_PROTOCOL, "a change \"%c\" of table \"%s\" came without its row",
+			  (char)v->change->op, v->table->collection);
 }
 
 static int emit_row(event *v)

@@ -1,6 +1,6 @@
 #include "events/envelope.h"
 
-#define COMMON "io.debezium.connector.common."
+#define COMMON        "io.debezium.connector.common."
 #define COUNT(fields) (sizeof(fields) / sizeof((fields)[0]))
 
 static const tr_type *scalar(tr_arena *a, tr_kind kind)
@@ -35,7 +35,8 @@ const tr_type *tr_envelope_transaction_block(tr_arena *a)
 	return optional_of(tr_type_struct(a, "event.block", 1, fields, COUNT(fields)));
 }
 
-const tr_type *tr_envelope_type(tr_arena *a, const char *name, const tr_type *row, const tr_type *source, const tr_type *block)
+const tr_type *tr_envelope_type(tr_arena *a, const char *name, const tr_type *row, const tr_type *source,
+				const tr_type *block)
 {
 	const tr_field fields[TR_ENV_COUNT] = {
 	    [TR_ENV_BEFORE] = {"before", row},
@@ -83,7 +84,7 @@ bool tr_envelope_heartbeat(tr_arena *a, tr_record_types *out)
 }
 
 static const tr_type *message_struct(tr_arena *a, const char *name_space, const char *name, int version,
-                                     const tr_field *fields, size_t count)
+				     const tr_field *fields, size_t count)
 {
 	const char *full = tr_arena_format(a, "io.debezium.connector.%s.%s", name_space, name);
 
@@ -91,7 +92,7 @@ static const tr_type *message_struct(tr_arena *a, const char *name_space, const 
 }
 
 bool tr_envelope_message(tr_arena *a, const char *connector, const tr_event_options *options, const tr_type *source,
-                         const tr_type *block, tr_record_types *out)
+			 const tr_type *block, tr_record_types *out)
 {
 	const tr_field key[] = {{"prefix", optional(a, TR_STRING)}};
 	const tr_field message[] = {

@@ -12,7 +12,17 @@
 #include "events/options.h"
 
 /* Fields in order. */
-enum { TR_ENV_BEFORE, TR_ENV_AFTER, TR_ENV_SOURCE, TR_ENV_TRANSACTION, TR_ENV_OP, TR_ENV_TS_MS, TR_ENV_TS_US, TR_ENV_TS_NS, TR_ENV_COUNT };
+enum {
+	TR_ENV_BEFORE,
+	TR_ENV_AFTER,
+	TR_ENV_SOURCE,
+	TR_ENV_TRANSACTION,
+	TR_ENV_OP,
+	TR_ENV_TS_MS,
+	TR_ENV_TS_US,
+	TR_ENV_TS_NS,
+	TR_ENV_COUNT
+};
 enum { TR_TXN_ID, TR_TXN_TOTAL_ORDER, TR_TXN_COLLECTION_ORDER, TR_TXN_COUNT };
 enum { TR_END_STATUS, TR_END_ID, TR_END_EVENT_COUNT, TR_END_COLLECTIONS, TR_END_TS_MS, TR_END_COUNT };
 enum { TR_MSG_OP, TR_MSG_TS_MS, TR_MSG_SOURCE, TR_MSG_TRANSACTION, TR_MSG_MESSAGE, TR_MSG_COUNT };
@@ -25,12 +35,13 @@ typedef struct tr_record_types {
 /* The `transaction` field: optional event.block. */
 const tr_type *tr_envelope_transaction_block(tr_arena *a);
 /* name: full schema name, adjusted. row: the optional row struct, shared by before and after. */
-const tr_type *tr_envelope_type(tr_arena *a, const char *name, const tr_type *row, const tr_type *source, const tr_type *block);
+const tr_type *tr_envelope_type(tr_arena *a, const char *name, const tr_type *row, const tr_type *source,
+				const tr_type *block);
 bool tr_envelope_transaction(tr_arena *a, tr_record_types *out);
 bool tr_envelope_heartbeat(tr_arena *a, tr_record_types *out);
 /* Logical messages belong to a connector's name space; their content follows the binary mode. */
 bool tr_envelope_message(tr_arena *a, const char *connector, const tr_event_options *options, const tr_type *source,
-                         const tr_type *block, tr_record_types *out);
+			 const tr_type *block, tr_record_types *out);
 
 /* The text of source.snapshot. */
 const char *tr_snapshot_mark_text(tr_snapshot_mark mark);

@@ -1,8 +1,8 @@
 /*
  * What the format-neutral files of this room share; nobody else includes it.
  *
- * The catalogue is shared by threads: its maps, its arena and the first compilation of a codec are under its lock, the rest
- * does not change once made.
+ * The catalogue is shared by threads: its maps and its arena are under its lock, codecs are set once with release order,
+ * the rest does not change once made.
  */
 #ifndef TR_EVENTS_INTERNAL_H
 #define TR_EVENTS_INTERNAL_H
@@ -40,30 +40,32 @@ struct tr_catalogue {
 #define TR_CATALOGUE_MAGIC 0xca7a1001u
 
 /* The codec of one part of the records of a topic, compiled at first use. key: the part. */
-int tr_catalogue_codec(tr_catalogue *c, _Atomic(const tr_codec *) *slot, const tr_topic *topic, const tr_type *type, bool key,
-                       const tr_codec **out, tr_err *err);
-/* The topic for a table's records and the next version of its shape. NAME_COLLISION when another table publishes there. */
+int tr_catalogue_codec(tr_catalogue *c, _Atomic(const tr_codec *) *slot, const tr_topic *topic, const tr_type *type,
+		       bool key, const tr_codec **out, tr_err *err);
+/* The topic for a table's records and the next version of its shape. NAME_COLLISION when another table publishes there.
+ */
 int tr_catalogue_enter(tr_catalogue *c, const char *topic, const char *collection, tr_topic **out, uint32_t *version,
-                       tr_err *err);
+		       tr_err *err);
 
-/* rules.c: column rules, applied to the columns of a table before its types are built. The columns are the row's: their key
- * copies are made before. Excluded columns lose their type. */
+/* rules.c: column rules, applied to the columns of a table before its types are built. The columns are the row's: their
+ * key copies are made before. Excluded columns lose their type. */
 int tr_rules_apply(const tr_event_options *options, const char *collection, tr_column *columns,
-                   const tr_source_column *sources, size_t count, tr_arena *a, tr_err *err);
-/* The columns chosen by key rules, as places in `columns`, in the order of the rules; *chosen_count 0 when no rule matches. */
-int tr_rules_key(const tr_event_options *options, const char *collection, const tr_column *columns, size_t count, size_t *chosen,
-                 size_t *chosen_count, tr_err *err);
+		   const tr_source_column *sources, size_t count, tr_arena *a, tr_err *err);
+/* The columns chosen by key rules, as places in `columns`, in the order of the rules; *chosen_count 0 when no rule
+ * matches. */
+int tr_rules_key(const tr_event_options *options, const char *collection, const tr_column *columns, size_t count,
+		 size_t *chosen, size_t *chosen_count, tr_err *err);
 
 /* txn.c: how many events a transaction had, per table and together. */
 typedef struct tr_txn_collection {
-	const char *name;  /* the table's collection; its own copy lives until the end of the transaction */
+	const char *name; /* the table's collection; its own copy lives until the end of the transaction */
 	uint32_t hash;
 	uint64_t events;
-	uint32_t place;    /* in the order of first events */
+	uint32_t place; /* in the order of first events */
 } tr_txn_collection;
 
 typedef struct tr_txn {
-	tr_writer id;                   /* given with begin */
+	tr_writer id; /* given with begin */
 	int64_t commit_us;
 	bool open, announced;
 	uint64_t total;                 /* events */
@@ -71,7 +73,7 @@ typedef struct tr_txn {
 	tr_txn_collection *collections; /* by topic number */
 	uint32_t *touched;              /* topic numbers, in order of first events; as large as collections */
 	size_t capacity, touched_count;
-	size_t order_slots;             /* see tr_txn_end_order */
+	size_t order_slots; /* see tr_txn_end_order */
 	tr_arena names;
 } tr_txn;
 
@@ -83,8 +85,8 @@ int tr_txn_count(tr_txn *t, const tr_table *table, uint64_t *order, tr_err *err)
 /* Takes one event back (the last counted first). */
 void tr_txn_uncount(tr_txn *t, const tr_table *table);
 /*
- * The touched collections in the order in which Debezium lists them: that of a Java HashMap with the collections' names as
- * keys, which depends on nothing but the names and the largest transaction so far. NULL when the arena is full.
+ * The touched collections in the order in which Debezium lists them: that of a Java HashMap with the collections' names
+ * as keys, which depends on nothing but the names and the largest transaction so far. NULL when the arena is full.
  */
 const tr_txn_collection **tr_txn_end_order(tr_txn *t, tr_arena *scratch);
 

@@ -60,7 +60,8 @@ static char *finish(tr_arena *a, tr_writer *w)
 static char *sanitized(tr_arena *a, tr_writer *joined)
 {
 	tr_slice rest = tr_writer_view(joined);
-	bool dots = (rest.len == 1 && rest.ptr[0] == '.') || (rest.len == 2 && rest.ptr[0] == '.' && rest.ptr[1] == '.');
+	bool dots =
+	    (rest.len == 1 && rest.ptr[0] == '.') || (rest.len == 2 && rest.ptr[0] == '.' && rest.ptr[1] == '.');
 	uint16_t units[2];
 	tr_writer w;
 

@@ -1,6 +1,6 @@
 /*
- * Debezium's rules for names: topics from tables, and Connect schema and field names adjusted so that Avro can hold them.
- * Cold path only: used when a table is compiled.
+ * Debezium's rules for names: topics from tables, and Connect schema and field names adjusted so that Avro can hold
+ * them. Cold path only: used when a table is compiled.
  *
  * Refuses nothing: a rule gives some name for any input. Whether two names became equal, or one is still not valid, is
  * asked by the caller (table.c), who knows the table and the column. The rules count as Java does, in UTF-16 units: a
@@ -15,8 +15,8 @@
 #define TR_TOPIC_NAME_MAX 249 /* Kafka's limit, bytes */
 
 /*
- * <name><delimiter><namespace><delimiter><table>, blank parts left out, characters that Kafka does not take replaced by _,
- * cut at TR_TOPIC_NAME_MAX. All functions return NULL when the arena is full.
+ * <name><delimiter><namespace><delimiter><table>, blank parts left out, characters that Kafka does not take replaced by
+ * _, cut at TR_TOPIC_NAME_MAX. All functions return NULL when the arena is full.
  */
 char *tr_naming_topic(tr_arena *a, const tr_event_options *options, const char *namespace_name, const char *table);
 char *tr_naming_heartbeat_topic(tr_arena *a, const tr_event_options *options);

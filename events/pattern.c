@@ -14,7 +14,7 @@ struct tr_pattern {
 typedef struct translation {
 	const char *pattern; /* whole, for messages */
 	const char *at;
-	unsigned depth;      /* of open groups */
+	unsigned depth; /* of open groups */
 	tr_writer out;
 	tr_err *err;
 } translation;

@@ -1,7 +1,7 @@
 /*
- * Regular expressions in configuration, as Debezium reads them: Java's syntax, whole match, case-insensitive (ASCII). They
- * are translated to POSIX extended expressions; \d \w \s and their opposites, \Q..\E, (?:..), (?i), classes with escapes
- * and lazy quantifiers are understood.
+ * Regular expressions in configuration, as Debezium reads them: Java's syntax, whole match, case-insensitive (ASCII).
+ * They are translated to POSIX extended expressions; \d \w \s and their opposites, \Q..\E, (?:..), (?i), classes with
+ * escapes and lazy quantifiers are understood.
  *
  * Refuses with CONFIG, rather than matching something else: look-around, back references, \p{..}, class intersections,
  * possessive quantifiers. Cold path only.

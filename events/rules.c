@@ -102,7 +102,8 @@ static int apply_truncate(target *t, size_t i, uint32_t length)
 	if (t->sources && t->sources[i].length >= 0 && t->sources[i].length <= (int64_t)length)
 		return 0;
 	if (text || (column->type->kind == TR_BYTES && !column->type->name)) {
-		*arg = (truncate_arg){.inner = column->decode, .inner_arg = column->decode_arg, .length = length, .text = text};
+		*arg = (truncate_arg){
+		    .inner = column->decode, .inner_arg = column->decode_arg, .length = length, .text = text};
 		column->decode = decode_truncate;
 		column->decode_arg = arg;
 		cut(arg, &column->null_value);
@@ -126,10 +127,12 @@ static int apply_propagate(target *t, size_t i, uint32_t length)
 	if (add_param(t, column, key, source->type_name) != 0)
 		return -1;
 	tr_text_format(key, sizeof(key), "%slength", prefix);
-	if (source->length >= 0 && add_param(t, column, key, tr_arena_format(t->arena, "%lld", (long long)source->length)) != 0)
+	if (source->length >= 0 &&
+	    add_param(t, column, key, tr_arena_format(t->arena, "%lld", (long long)source->length)) != 0)
 		return -1;
 	tr_text_format(key, sizeof(key), "%sscale", prefix);
-	if (source->scale >= 0 && add_param(t, column, key, tr_arena_format(t->arena, "%lld", (long long)source->scale)) != 0)
+	if (source->scale >= 0 &&
+	    add_param(t, column, key, tr_arena_format(t->arena, "%lld", (long long)source->scale)) != 0)
 		return -1;
 	tr_text_format(key, sizeof(key), "%sname", prefix);
 	return add_param(t, column, key, column->name);
@@ -156,7 +159,8 @@ static int apply_rule(target *t, const tr_column_rule *rule, int (*apply)(target
 static int apply_rules(target *t, const tr_event_options *options, int action, int (*apply)(target *, size_t, uint32_t))
 {
 	for (size_t i = 0; i < options->column_rule_count; i++)
-		if ((int)options->column_rules[i].action == action && apply_rule(t, &options->column_rules[i], apply) != 0)
+		if ((int)options->column_rules[i].action == action &&
+		    apply_rule(t, &options->column_rules[i], apply) != 0)
 			return -1;
 	return 0;
 }
@@ -210,9 +214,10 @@ static int full_names(target *t)
 }
 
 int tr_rules_apply(const tr_event_options *options, const char *collection, tr_column *columns,
-                   const tr_source_column *sources, size_t count, tr_arena *a, tr_err *err)
+		   const tr_source_column *sources, size_t count, tr_arena *a, tr_err *err)
 {
-	target t = {.collection = collection, .columns = columns, .sources = sources, .count = count, .arena = a, .err = err};
+	target t = {
+	    .collection = collection, .columns = columns, .sources = sources, .count = count, .arena = a, .err = err};
 
 	if (options->column_rule_count == 0)
 		return 0;
@@ -234,15 +239,16 @@ static bool contains(const size_t *list, size_t count, size_t item)
 }
 
 /* The columns whose names match one column of a key rule, which is a regular expression, too. */
-static int choose(const char *pattern_text, const tr_column *columns, size_t count, size_t *chosen, size_t *chosen_count,
-                  tr_err *err)
+static int choose(const char *pattern_text, const tr_column *columns, size_t count, size_t *chosen,
+		  size_t *chosen_count, tr_err *err)
 {
 	tr_pattern *pattern;
 
 	if (tr_pattern_new(&pattern, pattern_text, err) != 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		if (columns[i].type && tr_pattern_match(pattern, columns[i].name) && !contains(chosen, *chosen_count, i))
+		if (columns[i].type && tr_pattern_match(pattern, columns[i].name) &&
+		    !contains(chosen, *chosen_count, i))
 			chosen[(*chosen_count)++] = i;
 	tr_pattern_free(pattern);
 	return 0;
@@ -259,8 +265,8 @@ static int rule_matches(const tr_key_rule *rule, const char *collection, bool *m
 	return 0;
 }
 
-int tr_rules_key(const tr_event_options *options, const char *collection, const tr_column *columns, size_t count, size_t *chosen,
-                 size_t *chosen_count, tr_err *err)
+int tr_rules_key(const tr_event_options *options, const char *collection, const tr_column *columns, size_t count,
+		 size_t *chosen, size_t *chosen_count, tr_err *err)
 {
 	*chosen_count = 0;
 	for (size_t r = 0; r < options->key_rule_count; r++) {

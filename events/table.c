@@ -11,15 +11,15 @@ typedef struct compilation {
 	const tr_table_spec *spec;
 	tr_arena *arena;
 	tr_table *table;
-	tr_column *raw;  /* the columns as the source has them, for the key */
+	tr_column *raw; /* the columns as the source has them, for the key */
 	const char *topic;
 	tr_err *err;
 } compilation;
 
 static int out_of_memory(const compilation *k)
 {
-	return tr_err_set(k->err, TR_E_MEMORY, "out of memory for the schema of table \"%s.%s\"", k->spec->namespace_name,
-	                  k->spec->name);
+	return tr_err_set(k->err, TR_E_MEMORY, "out of memory for the schema of table \"%s.%s\"",
+			  k->spec->namespace_name, k->spec->name);
 }
 
 static bool zero_fields(const tr_type *type, tr_arena *a, tr_value *out);
@@ -80,7 +80,8 @@ static bool decide_stand_ins(tr_column *column, const tr_event_options *options,
 	tr_value zero = tr_value_null();
 
 	if (type->optional)
-		column->absent = options->null_as_default && type->default_value ? *type->default_value : tr_value_null();
+		column->absent =
+		    options->null_as_default && type->default_value ? *type->default_value : tr_value_null();
 	else if (type->default_value)
 		column->absent = *type->default_value;
 	else if (column->absent.kind == TR_V_NULL && !zero_value(type, a, &column->absent))
@@ -115,7 +116,8 @@ static int copy_columns(compilation *k)
 	}
 	k->table->columns = columns;
 	k->table->column_count = spec->column_count;
-	return tr_rules_apply(k->options, k->table->collection, columns, spec->source_columns, spec->column_count, k->arena, k->err);
+	return tr_rules_apply(k->options, k->table->collection, columns, spec->source_columns, spec->column_count,
+			      k->arena, k->err);
 }
 
 static int list_published(compilation *k)
@@ -193,9 +195,11 @@ static int check_collisions(const compilation *k)
 			bool together = (a->type && b->type) || (a->key_rank > 0 && b->key_rank > 0);
 			if (!together || strcmp(a->field, b->field) != 0)
 				continue;
-			tr_err_set(k->err, TR_E_NAME_COLLISION, "columns \"%s\" and \"%s\" of table \"%s\" both become field \"%s\"",
-			           a->name, b->name, t->collection, a->field);
-			return tr_err_hint(k->err, "set events.field_names to avro_unicode, or exclude one of the columns");
+			tr_err_set(k->err, TR_E_NAME_COLLISION,
+				   "columns \"%s\" and \"%s\" of table \"%s\" both become field \"%s\"", a->name,
+				   b->name, t->collection, a->field);
+			return tr_err_hint(k->err,
+					   "set events.field_names to avro_unicode, or exclude one of the columns");
 		}
 	return 0;
 }
@@ -210,7 +214,8 @@ static const char *invalid_name(const tr_type *type)
 	if (type->kind == TR_STRUCT && type->name && !tr_naming_avro_schema_valid(type->name))
 		return type->name;
 	for (size_t i = 0; !bad && i < type->field_count; i++)
-		bad = tr_naming_avro_field_valid(type->fields[i].name) ? invalid_name(type->fields[i].type) : type->fields[i].name;
+		bad = tr_naming_avro_field_valid(type->fields[i].name) ? invalid_name(type->fields[i].type)
+								       : type->fields[i].name;
 	if (!bad)
 		bad = invalid_name(type->key);
 	return bad ? bad : invalid_name(type->item);
@@ -222,12 +227,14 @@ static int check_column_names(const compilation *k)
 
 	for (size_t i = 0; i < t->column_count; i++) {
 		const tr_column *column = &t->columns[i];
-		const char *bad = tr_naming_avro_field_valid(column->field) ? invalid_name(column->type) : column->field;
+		const char *bad =
+		    tr_naming_avro_field_valid(column->field) ? invalid_name(column->type) : column->field;
 		if (!bad || (!column->type && column->key_rank == 0))
 			continue;
-		tr_err_set(k->err, TR_E_NAME_INVALID, "column \"%s\" of table \"%s\" has no name that Avro can hold", column->name,
-		           t->collection);
-		tr_err_detail(k->err, "Avro names are letters, digits and _, and begin with no digit; found \"%s\"", bad);
+		tr_err_set(k->err, TR_E_NAME_INVALID, "column \"%s\" of table \"%s\" has no name that Avro can hold",
+			   column->name, t->collection);
+		tr_err_detail(k->err, "Avro names are letters, digits and _, and begin with no digit; found \"%s\"",
+			      bad);
 		return tr_err_hint(k->err, "set events.field_names to avro or avro_unicode, or exclude the column");
 	}
 	return 0;
@@ -238,7 +245,8 @@ static int check_avro_names(const compilation *k)
 	if (k->options->format != TR_FORMAT_AVRO)
 		return 0;
 	if (!tr_naming_avro_schema_valid(k->table->row_type->name)) {
-		tr_err_set(k->err, TR_E_NAME_INVALID, "table \"%s\" has no schema name that Avro can hold", k->table->collection);
+		tr_err_set(k->err, TR_E_NAME_INVALID, "table \"%s\" has no schema name that Avro can hold",
+			   k->table->collection);
 		tr_err_detail(k->err, "the schema would be called \"%s\"", k->table->row_type->name);
 		return tr_err_hint(k->err, "set events.schema_names to avro or avro_unicode");
 	}
@@ -278,7 +286,8 @@ static int build_types(compilation *k)
 		t->value_type = row;
 	} else {
 		row->optional = true;
-		t->value_type = tr_envelope_type(k->arena, envelope, row, k->c->config.source_type, k->c->transaction_block);
+		t->value_type =
+		    tr_envelope_type(k->arena, envelope, row, k->c->config.source_type, k->c->transaction_block);
 	}
 	t->key_type = t->key_count > 0 ? struct_of(k, "Key", t->key, t->key_count) : NULL;
 	return t->value_type && (t->key_type || t->key_count == 0) ? 0 : out_of_memory(k);

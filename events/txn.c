@@ -2,10 +2,10 @@
 
 #include "events/internal.h"
 
-#define ID_MAX_BYTES ((size_t)64 << 10)
+#define ID_MAX_BYTES    ((size_t)64 << 10)
 #define NAMES_MAX_BYTES ((size_t)16 << 20)
 #define COLLECTIONS_MAX ((size_t)1 << 22)
-#define FIRST_SLOTS ((size_t)16) /* java.util.HashMap */
+#define FIRST_SLOTS     ((size_t)16) /* java.util.HashMap */
 
 void tr_txn_init(tr_txn *t)
 {
@@ -36,7 +36,9 @@ int tr_txn_begin(tr_txn *t, tr_slice id, int64_t commit_us, tr_err *err)
 	t->announced = false;
 	t->total = t->messages = 0;
 	t->touched_count = 0;
-	return tr_writer_ok(&t->id) ? 0 : tr_err_set(err, TR_E_DECODE_VALUE, "a transaction's id is longer than %zu bytes", ID_MAX_BYTES);
+	return tr_writer_ok(&t->id)
+		   ? 0
+		   : tr_err_set(err, TR_E_DECODE_VALUE, "a transaction's id is longer than %zu bytes", ID_MAX_BYTES);
 }
 
 static int no_room(tr_err *err)
@@ -104,7 +106,8 @@ static size_t slot_of(const tr_txn_collection *entry, size_t slots)
 
 static int by_slot(const void *left, const void *right, void *slots)
 {
-	const tr_txn_collection *a = *(const tr_txn_collection *const *)left, *b = *(const tr_txn_collection *const *)right;
+	const tr_txn_collection *a = *(const tr_txn_collection *const *)left,
+				*b = *(const tr_txn_collection *const *)right;
 	size_t slot_a = slot_of(a, *(const size_t *)slots), slot_b = slot_of(b, *(const size_t *)slots);
 
 	if (slot_a != slot_b)

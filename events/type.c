@@ -111,7 +111,8 @@ static bool same_params(const tr_type *a, const tr_type *b)
 	if (a->param_count != b->param_count)
 		return false;
 	for (size_t i = 0; i < a->param_count; i++)
-		if (!same_text(a->params[i].key, b->params[i].key) || !same_text(a->params[i].value, b->params[i].value))
+		if (!same_text(a->params[i].key, b->params[i].key) ||
+		    !same_text(a->params[i].value, b->params[i].value))
 			return false;
 	return true;
 }
@@ -126,7 +127,8 @@ static bool same_fields(const tr_type *a, const tr_type *b)
 	if (a->field_count != b->field_count)
 		return false;
 	for (size_t i = 0; i < a->field_count; i++)
-		if (!same_text(a->fields[i].name, b->fields[i].name) || !tr_type_equal(a->fields[i].type, b->fields[i].type))
+		if (!same_text(a->fields[i].name, b->fields[i].name) ||
+		    !tr_type_equal(a->fields[i].type, b->fields[i].type))
 			return false;
 	return true;
 }
@@ -137,7 +139,8 @@ bool tr_type_equal(const tr_type *a, const tr_type *b)
 		return true;
 	if (!a || !b)
 		return false;
-	return a->kind == b->kind && a->optional == b->optional && a->version == b->version && same_text(a->name, b->name) &&
-	       same_text(a->doc, b->doc) && same_params(a, b) && same_default(a->default_value, b->default_value) &&
-	       tr_type_equal(a->key, b->key) && tr_type_equal(a->item, b->item) && same_fields(a, b);
+	return a->kind == b->kind && a->optional == b->optional && a->version == b->version &&
+	       same_text(a->name, b->name) && same_text(a->doc, b->doc) && same_params(a, b) &&
+	       same_default(a->default_value, b->default_value) && tr_type_equal(a->key, b->key) &&
+	       tr_type_equal(a->item, b->item) && same_fields(a, b);
 }

@@ -68,7 +68,8 @@ START_TEST(put_back_empties_but_keeps_memory)
 	const void *records = b->records;
 	tr_batch_put_back(b);
 	b = tr_batch_take(pool, 0);
-	ck_assert_uint_eq(b->count + b->bytes.len + b->position.len + b->sequence + b->transactions + b->changes + b->pending, 0);
+	ck_assert_uint_eq(
+	    b->count + b->bytes.len + b->position.len + b->sequence + b->transactions + b->changes + b->pending, 0);
 	ck_assert_int_eq(b->state, TR_BATCH_OPEN);
 	ck_assert_int_eq(b->note, TR_NOTE_NONE);
 	ck_assert_ptr_null(b->error);
@@ -123,5 +124,5 @@ START_TEST(records_grow)
 }
 END_TEST
 
-TEST_MAIN("batch", a_pool_is_bounded, taking_waits_for_a_return, put_back_empties_but_keeps_memory, a_giant_gives_its_memory_back,
-    records_grow)
+TEST_MAIN("batch", a_pool_is_bounded, taking_waits_for_a_return, put_back_empties_but_keeps_memory,
+	  a_giant_gives_its_memory_back, records_grow)

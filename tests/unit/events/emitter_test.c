@@ -1,4 +1,6 @@
 /* The situations of Debezium's captured records (tests/golden/cases/postgres-changes and -mode-options), one by one. */
+#include <pthread.h>
+
 #include "tests/unit/events/fixture.h"
 
 static fx f;
@@ -14,7 +16,7 @@ static tr_table *ident_default(void)
 	return fx_table(&f, "ident_default", "id:int!#1@", "name:text!", "qty:int", "note:text=none");
 }
 
-#define AFTER4 "{id:4,name:four,qty:40,note:none}"
+#define AFTER4    "{id:4,name:four,qty:40,note:none}"
 #define ONLY_KEY4 "{id:4,name:,qty:-,note:none}"
 
 START_TEST(read_create_update)
@@ -26,9 +28,11 @@ START_TEST(read_create_update)
 	fx_emit(&f, TR_OP_CREATE, t, NULL, ROW("4", "four", "40", "none"));
 	ck_assert_str_eq(fx_take(&f), "srv.inv.ident_default K{id:4} V" ENVELOPE("c", "-", AFTER4) " +ctx\n");
 	fx_emit(&f, TR_OP_UPDATE, t, NULL, ROW("4", "four", "41", NUL));
-	ck_assert_str_eq(fx_take(&f), "srv.inv.ident_default K{id:4} V" ENVELOPE("u", "-", "{id:4,name:four,qty:41,note:none}") " +ctx\n");
+	ck_assert_str_eq(fx_take(&f), "srv.inv.ident_default K{id:4} V" ENVELOPE(
+					  "u", "-", "{id:4,name:four,qty:41,note:none}") " +ctx\n");
 	fx_emit(&f, TR_OP_READ, t, NULL, ROW("1", "one", NUL, "x"));
-	ck_assert_str_eq(fx_take(&f), "srv.inv.ident_default K{id:1} V" ENVELOPE("r", "-", "{id:1,name:one,qty:-,note:x}") " +ctx\n");
+	ck_assert_str_eq(fx_take(&f), "srv.inv.ident_default K{id:1} V" ENVELOPE(
+					  "r", "-", "{id:1,name:one,qty:-,note:x}") " +ctx\n");
 	ck_assert_int_eq(tr_metric_get(&f.metrics, TR_M_EVENTS_CREATE), 1);
 	ck_assert_int_eq(tr_metric_get(&f.metrics, TR_M_EVENTS_UPDATE), 1);
 	ck_assert_int_eq(tr_metric_get(&f.metrics, TR_M_EVENTS_READ), 1);
@@ -44,7 +48,8 @@ START_TEST(null_stays_null_unless_asked)
 	tr_table *t = ident_default();
 
 	fx_emit(&f, TR_OP_CREATE, t, NULL, ROW("4", "four", NUL, NUL));
-	ck_assert_str_eq(fx_take(&f), "srv.inv.ident_default K{id:4} V" ENVELOPE("c", "-", "{id:4,name:four,qty:-,note:-}") " +ctx\n");
+	ck_assert_str_eq(fx_take(&f), "srv.inv.ident_default K{id:4} V" ENVELOPE(
+					  "c", "-", "{id:4,name:four,qty:-,note:-}") " +ctx\n");
 	fx_emit(&f, TR_OP_DELETE, t, ROW("4", ABSENT, ABSENT, ABSENT), NULL);
 	ck_assert_ptr_nonnull(strstr(fx_take(&f), "before:{id:4,name:,qty:-,note:-},after:-"));
 	tr_table_free(t);
@@ -59,8 +64,9 @@ START_TEST(delete_with_tombstone)
 	tr_table *t = ident_default();
 
 	fx_emit(&f, TR_OP_DELETE, t, ROW("4", ABSENT, ABSENT, ABSENT), NULL);
-	ck_assert_str_eq(fx_take(&f), "srv.inv.ident_default K{id:4} V" ENVELOPE("d", ONLY_KEY4, "-") " +ctx\n"
-	                              "srv.inv.ident_default K{id:4} V- +ctx\n");
+	ck_assert_str_eq(fx_take(&f), "srv.inv.ident_default K{id:4} V" ENVELOPE(
+					  "d", ONLY_KEY4, "-") " +ctx\n"
+							       "srv.inv.ident_default K{id:4} V- +ctx\n");
 	ck_assert_int_eq(tr_metric_get(&f.metrics, TR_M_EVENTS_DELETE), 1);
 	tr_table_free(t);
 	fx_stop(&f);
@@ -74,11 +80,14 @@ START_TEST(key_change)
 	tr_table *t = ident_default();
 
 	fx_emit(&f, TR_OP_UPDATE, t, ROW("4", ABSENT, ABSENT, ABSENT), ROW("44", "four", "41", "none"));
-	ck_assert_str_eq(fx_take(&f),
-	    "srv.inv.ident_default K{id:4} V" ENVELOPE("d", ONLY_KEY4, "-") " __debezium.newkey={\"id\":44} +ctx\n"
-	    "srv.inv.ident_default K{id:4} V- __debezium.newkey={\"id\":44} +ctx\n"
-	    "srv.inv.ident_default K{id:44} V" ENVELOPE("c", "-", "{id:44,name:four,qty:41,note:none}")
-	    " __debezium.oldkey={\"id\":4} +ctx\n");
+	ck_assert_str_eq(
+	    fx_take(&f),
+	    "srv.inv.ident_default K{id:4} V" ENVELOPE(
+		"d", ONLY_KEY4, "-") " __debezium.newkey={\"id\":44} +ctx\n"
+				     "srv.inv.ident_default K{id:4} V- __debezium.newkey={\"id\":44} +ctx\n"
+				     "srv.inv.ident_default K{id:44} V" ENVELOPE(
+					 "c", "-",
+					 "{id:44,name:four,qty:41,note:none}") " __debezium.oldkey={\"id\":4} +ctx\n");
 	tr_table_free(t);
 	fx_stop(&f);
 }
@@ -92,16 +101,20 @@ START_TEST(key_change_with_json_headers_without_tombstones)
 	fx_start(&f, 1 << 20);
 	tr_table *t = fx_table(&f, "cust", "id:int!#1@");
 
-#define KEY_SCHEMA "{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"int32\",\"optional\":false,\"field\":\"id\"}]," \
+#define KEY_SCHEMA                                                                                                     \
+	"{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"int32\",\"optional\":false,\"field\":\"id\"}],"      \
 	"\"optional\":false,\"name\":\"srv.inv.cust.Key\"},\"payload\":"
 	fx_emit(&f, TR_OP_UPDATE, t, ROW("3"), ROW("30"));
-	ck_assert_str_eq(fx_take(&f),
-	    "srv.inv.cust K{id:3} V" ENVELOPE("d", "{id:3}", "-") " __debezium.newkey=" KEY_SCHEMA "{\"id\":30}} +ctx\n"
-	    "srv.inv.cust K{id:30} V" ENVELOPE("c", "-", "{id:30}") " __debezium.oldkey=" KEY_SCHEMA "{\"id\":3}} +ctx\n");
+	ck_assert_str_eq(fx_take(&f), "srv.inv.cust K{id:3} V" ENVELOPE(
+					  "d", "{id:3}", "-") " __debezium.newkey=" KEY_SCHEMA "{\"id\":30}} +ctx\n"
+							      "srv.inv.cust K{id:30} V" ENVELOPE(
+								  "c", "-", "{id:30}") " __debezium.oldkey=" KEY_SCHEMA
+										       "{\"id\":3}} +ctx\n");
 	ck_assert_uint_eq(f.batch->header_count, 4);
 	ck_assert_str_eq(f.batch->headers[0].name, "__debezium.context.connectorLogicalName");
-	ck_assert(tr_slice_eq(f.batch->headers[0].value,
-	                      tr_slice_str("{\"schema\":{\"type\":\"string\",\"optional\":false},\"payload\":\"srv\"}")));
+	ck_assert(
+	    tr_slice_eq(f.batch->headers[0].value,
+			tr_slice_str("{\"schema\":{\"type\":\"string\",\"optional\":false},\"payload\":\"srv\"}")));
 	fx_emit(&f, TR_OP_DELETE, t, ROW("30"), NULL);
 	ck_assert_str_eq(fx_take(&f), "srv.inv.cust K{id:30} V" ENVELOPE("d", "{id:30}", "-") " +ctx\n");
 	tr_table_free(t);
@@ -140,12 +153,16 @@ START_TEST(full_identity)
 	tr_table *t = fx_table(&f, "ident_full", "id:int!#1@", "name:text!@", "qty:int@");
 
 	fx_emit(&f, TR_OP_UPDATE, t, ROW("4", "four", "40"), ROW("4", "four", NUL));
-	ck_assert_str_eq(fx_take(&f), "srv.inv.ident_full K{id:4} V" ENVELOPE("u", "{id:4,name:four,qty:40}", "{id:4,name:four,qty:-}") " +ctx\n");
+	ck_assert_str_eq(fx_take(&f), "srv.inv.ident_full K{id:4} V" ENVELOPE("u", "{id:4,name:four,qty:40}",
+									      "{id:4,name:four,qty:-}") " +ctx\n");
 	fx_emit(&f, TR_OP_UPDATE, t, ROW("4", "four", NUL), ROW("44", "four", NUL));
 	ck_assert_str_eq(fx_take(&f),
-	    "srv.inv.ident_full K{id:4} V" ENVELOPE("d", "{id:4,name:four,qty:-}", "-") " __debezium.newkey={\"id\":44} +ctx\n"
-	    "srv.inv.ident_full K{id:4} V- __debezium.newkey={\"id\":44} +ctx\n"
-	    "srv.inv.ident_full K{id:44} V" ENVELOPE("c", "-", "{id:44,name:four,qty:-}") " __debezium.oldkey={\"id\":4} +ctx\n");
+			 "srv.inv.ident_full K{id:4} V" ENVELOPE(
+			     "d", "{id:4,name:four,qty:-}",
+			     "-") " __debezium.newkey={\"id\":44} +ctx\n"
+				  "srv.inv.ident_full K{id:4} V- __debezium.newkey={\"id\":44} +ctx\n"
+				  "srv.inv.ident_full K{id:44} V" ENVELOPE(
+				      "c", "-", "{id:44,name:four,qty:-}") " __debezium.oldkey={\"id\":4} +ctx\n");
 	fx_emit(&f, TR_OP_DELETE, t, ROW("44", "four", "1"), NULL);
 	ck_assert_ptr_nonnull(strstr(fx_take(&f), "before:{id:44,name:four,qty:1},after:-"));
 	tr_table_free(t);
@@ -161,19 +178,24 @@ START_TEST(index_identity)
 	tr_table *t = fx_table(&f, "ident_index", "id:int!#1", "code:text!@", "name:text");
 
 	fx_emit(&f, TR_OP_UPDATE, t, NULL, ROW("33", "CC", "GAMMA"));
-	ck_assert_str_eq(fx_take(&f), "srv.inv.ident_index K{id:33} V" ENVELOPE("u", "-", "{id:33,code:CC,name:GAMMA}") " +ctx\n");
+	ck_assert_str_eq(fx_take(&f),
+			 "srv.inv.ident_index K{id:33} V" ENVELOPE("u", "-", "{id:33,code:CC,name:GAMMA}") " +ctx\n");
 	fx_emit(&f, TR_OP_UPDATE, t, ROW(ABSENT, "C", ABSENT), ROW("3", "CC", "GAMMA"));
 	ck_assert_str_eq(fx_take(&f),
-	    "srv.inv.ident_index K{id:0} V" ENVELOPE("d", "{id:0,code:C,name:-}", "-") " __debezium.newkey={\"id\":3} +ctx\n"
-	    "srv.inv.ident_index K{id:0} V- __debezium.newkey={\"id\":3} +ctx\n"
-	    "srv.inv.ident_index K{id:3} V" ENVELOPE("c", "-", "{id:3,code:CC,name:GAMMA}") " __debezium.oldkey={\"id\":0} +ctx\n");
+			 "srv.inv.ident_index K{id:0} V" ENVELOPE(
+			     "d", "{id:0,code:C,name:-}",
+			     "-") " __debezium.newkey={\"id\":3} +ctx\n"
+				  "srv.inv.ident_index K{id:0} V- __debezium.newkey={\"id\":3} +ctx\n"
+				  "srv.inv.ident_index K{id:3} V" ENVELOPE(
+				      "c", "-", "{id:3,code:CC,name:GAMMA}") " __debezium.oldkey={\"id\":0} +ctx\n");
 	fx_emit(&f, TR_OP_DELETE, t, ROW(ABSENT, "A", ABSENT), NULL);
-	ck_assert_str_eq(fx_take(&f), "srv.inv.ident_index K{id:0} V" ENVELOPE("d", "{id:0,code:A,name:-}", "-") " +ctx\n"
-	                              "srv.inv.ident_index K{id:0} V- +ctx\n");
+	ck_assert_str_eq(fx_take(&f), "srv.inv.ident_index K{id:0} V" ENVELOPE(
+					  "d", "{id:0,code:A,name:-}", "-") " +ctx\n"
+									    "srv.inv.ident_index K{id:0} V- +ctx\n");
 	/* a row whose key is the zero value has not changed it */
 	fx_emit(&f, TR_OP_UPDATE, t, ROW(ABSENT, "C", ABSENT), ROW("0", "CC", "x"));
-	ck_assert_str_eq(fx_take(&f),
-	    "srv.inv.ident_index K{id:0} V" ENVELOPE("u", "{id:0,code:C,name:-}", "{id:0,code:CC,name:x}") " +ctx\n");
+	ck_assert_str_eq(fx_take(&f), "srv.inv.ident_index K{id:0} V" ENVELOPE("u", "{id:0,code:C,name:-}",
+									       "{id:0,code:CC,name:x}") " +ctx\n");
 	tr_table_free(t);
 	fx_stop(&f);
 }
@@ -190,8 +212,9 @@ START_TEST(no_key)
 	fx_emit(&f, TR_OP_UPDATE, t, ROW("3", "z"), ROW("4", "Z"));
 	ck_assert_str_eq(fx_take(&f), "srv.inv.no_key_full K- V" ENVELOPE("u", "{a:3,b:z}", "{a:4,b:Z}") " +ctx\n");
 	fx_emit(&f, TR_OP_DELETE, t, ROW("3", "Z"), NULL);
-	ck_assert_str_eq(fx_take(&f), "srv.inv.no_key_full K- V" ENVELOPE("d", "{a:3,b:Z}", "-") " +ctx\n"
-	                              "srv.inv.no_key_full K- V- +ctx\n");
+	ck_assert_str_eq(fx_take(&f),
+			 "srv.inv.no_key_full K- V" ENVELOPE("d", "{a:3,b:Z}", "-") " +ctx\n"
+										    "srv.inv.no_key_full K- V- +ctx\n");
 	tr_table_free(t);
 	fx_stop(&f);
 }
@@ -204,18 +227,21 @@ START_TEST(two_keys_in_their_own_order)
 	tr_table *t = fx_table(&f, "two_key", "region:text!#2@", "num:int!#1@", "amount:bytes");
 
 	fx_emit(&f, TR_OP_UPDATE, t, ROW("eu", "2", ABSENT), ROW("uk", "2", "A"));
-	ck_assert_str_eq(fx_take(&f),
-	    "srv.inv.two_key K{num:2,region:eu} V" ENVELOPE("d", "{region:eu,num:2,amount:-}", "-")
-	    " __debezium.newkey={\"num\":2,\"region\":\"uk\"} +ctx\n"
-	    "srv.inv.two_key K{num:2,region:eu} V- __debezium.newkey={\"num\":2,\"region\":\"uk\"} +ctx\n"
-	    "srv.inv.two_key K{num:2,region:uk} V" ENVELOPE("c", "-", "{region:uk,num:2,amount:x41}")
-	    " __debezium.oldkey={\"num\":2,\"region\":\"eu\"} +ctx\n");
+	ck_assert_str_eq(
+	    fx_take(&f),
+	    "srv.inv.two_key K{num:2,region:eu} V" ENVELOPE(
+		"d", "{region:eu,num:2,amount:-}",
+		"-") " __debezium.newkey={\"num\":2,\"region\":\"uk\"} +ctx\n"
+		     "srv.inv.two_key K{num:2,region:eu} V- __debezium.newkey={\"num\":2,\"region\":\"uk\"} +ctx\n"
+		     "srv.inv.two_key K{num:2,region:uk} V" ENVELOPE(
+			 "c", "-",
+			 "{region:uk,num:2,amount:x41}") " __debezium.oldkey={\"num\":2,\"region\":\"eu\"} +ctx\n");
 	tr_table_free(t);
 	fx_stop(&f);
 }
 END_TEST
 
-#define GONE "__debezium_unavailable_value"
+#define GONE       "__debezium_unavailable_value"
 #define GONE_BYTES "x5f5f646562657a69756d5f756e617661696c61626c655f76616c7565"
 
 START_TEST(unchanged_values)
@@ -225,15 +251,16 @@ START_TEST(unchanged_values)
 	tr_table *t = fx_table(&f, "toast", "id:int!#1@", "big:text", "bigb:bytes", "nn:text!");
 
 	fx_emit(&f, TR_OP_UPDATE, t, NULL, ROW("1", UNCHANGED, UNCHANGED, UNCHANGED));
-	ck_assert_str_eq(fx_take(&f),
-	    "srv.inv.toast K{id:1} V" ENVELOPE("u", "-", "{id:1,big:" GONE ",bigb:" GONE_BYTES ",nn:" GONE "}") " +ctx\n");
+	ck_assert_str_eq(fx_take(&f), "srv.inv.toast K{id:1} V" ENVELOPE(
+					  "u", "-", "{id:1,big:" GONE ",bigb:" GONE_BYTES ",nn:" GONE "}") " +ctx\n");
 	/* also in the create of a key change; the key-only old row has no values to lend */
 	fx_emit(&f, TR_OP_UPDATE, t, ROW("1", ABSENT, ABSENT, ABSENT), ROW("2", "short", UNCHANGED, UNCHANGED));
 	ck_assert_ptr_nonnull(strstr(fx_take(&f), "after:{id:2,big:short,bigb:" GONE_BYTES ",nn:" GONE "}"));
 	/* with the full identity the old row has the value */
 	fx_emit(&f, TR_OP_UPDATE, t, ROW("1", "old big", NUL, "old nn"), ROW("1", UNCHANGED, "B", UNCHANGED));
-	ck_assert_str_eq(fx_take(&f), "srv.inv.toast K{id:1} V" ENVELOPE("u", "{id:1,big:old big,bigb:-,nn:old nn}",
-	                                                                "{id:1,big:old big,bigb:x42,nn:old nn}") " +ctx\n");
+	ck_assert_str_eq(fx_take(&f),
+			 "srv.inv.toast K{id:1} V" ENVELOPE("u", "{id:1,big:old big,bigb:-,nn:old nn}",
+							    "{id:1,big:old big,bigb:x42,nn:old nn}") " +ctx\n");
 	tr_table_free(t);
 	fx_stop(&f);
 }
@@ -246,7 +273,8 @@ START_TEST(an_unchanged_key_is_no_change)
 	tr_table *t = fx_table(&f, "toast_key", "k:text!#1@", "v:int@");
 
 	fx_emit(&f, TR_OP_UPDATE, t, ROW("long key", "1"), ROW(UNCHANGED, "2"));
-	ck_assert_str_eq(fx_take(&f), "srv.inv.toast_key K{k:long key} V" ENVELOPE("u", "{k:long key,v:1}", "{k:long key,v:2}") " +ctx\n");
+	ck_assert_str_eq(fx_take(&f), "srv.inv.toast_key K{k:long key} V" ENVELOPE("u", "{k:long key,v:1}",
+										   "{k:long key,v:2}") " +ctx\n");
 	tr_table_free(t);
 	fx_stop(&f);
 }
@@ -277,7 +305,8 @@ START_TEST(masked_in_the_row_but_not_in_the_key)
 	tr_table *t = fx_table(&f, "cust", "id:int!#1@", "card:text!#2@", "x:text");
 
 	fx_emit(&f, TR_OP_CREATE, t, NULL, ROW("1", "4111", "x"));
-	ck_assert_str_eq(fx_take(&f), "srv.inv.cust K{id:1,card:4111} V" ENVELOPE("c", "-", "{card:*****,x:x}") " +ctx\n");
+	ck_assert_str_eq(fx_take(&f),
+			 "srv.inv.cust K{id:1,card:4111} V" ENVELOPE("c", "-", "{card:*****,x:x}") " +ctx\n");
 	fx_emit(&f, TR_OP_DELETE, t, ROW("1", "4111", ABSENT), NULL);
 	ck_assert_ptr_nonnull(strstr(fx_take(&f), "K{id:1,card:4111} V{before:{card:*****,x:-}"));
 	tr_table_free(t);
@@ -311,8 +340,8 @@ END_TEST
 
 START_TEST(snapshot_marks_and_clocks)
 {
-	static const char *const texts[] = {"false", "true", "first", "first_in_data_collection", "last_in_data_collection", "last",
-	    "incremental"};
+	static const char *const texts[] = {
+	    "false", "true", "first", "first_in_data_collection", "last_in_data_collection", "last", "incremental"};
 	tr_datum row[1];
 
 	begin();
@@ -333,7 +362,8 @@ START_TEST(snapshot_marks_and_clocks)
 	ck_assert_ptr_nonnull(strstr(shown, "ts_ms:1700000000123,snapshot"));
 	ck_assert_ptr_nonnull(strstr(shown, "ts_us:1700000000123456,ts_ns:1700000000123456000,lsn"));
 	long long ms, us, ns;
-	ck_assert_int_eq(sscanf(strstr(shown, "op:c,ts_ms:"), "op:c,ts_ms:%lld,ts_us:%lld,ts_ns:%lld}", &ms, &us, &ns), 3);
+	ck_assert_int_eq(sscanf(strstr(shown, "op:c,ts_ms:"), "op:c,ts_ms:%lld,ts_us:%lld,ts_ns:%lld}", &ms, &us, &ns),
+			 3);
 	ck_assert_int_eq(ms, us / 1000);
 	ck_assert_int_eq(us, ns / 1000);
 	tr_table_free(t);
@@ -355,10 +385,10 @@ START_TEST(flat_envelope)
 	fx_emit(&f, TR_OP_DELETE, t, ROW("2", ABSENT), NULL);
 	fx_emit(&f, TR_OP_TRUNCATE, t, NULL, NULL);
 	ck_assert_str_eq(fx_take(&f), "srv.inv.t K{id:1} V{id:1,v:a} +ctx\n"
-	                              "srv.inv.t K{id:1} V{id:1,v:-} +ctx\n"
-	                              "srv.inv.t K{id:1} V- __debezium.newkey={\"id\":2} +ctx\n"
-	                              "srv.inv.t K{id:2} V{id:2,v:b} __debezium.oldkey={\"id\":1} +ctx\n"
-	                              "srv.inv.t K{id:2} V- +ctx\n");
+				      "srv.inv.t K{id:1} V{id:1,v:-} +ctx\n"
+				      "srv.inv.t K{id:1} V- __debezium.newkey={\"id\":2} +ctx\n"
+				      "srv.inv.t K{id:2} V{id:2,v:b} __debezium.oldkey={\"id\":1} +ctx\n"
+				      "srv.inv.t K{id:2} V- +ctx\n");
 	ck_assert_int_eq(tr_metric_get(&f.metrics, TR_M_EVENTS_SKIPPED), 1);
 	tr_table_free(t);
 	fx_stop(&f);
@@ -379,7 +409,8 @@ START_TEST(skipped_operations)
 	ck_assert_int_eq(tr_metric_get(&f.metrics, TR_M_EVENTS_SKIPPED), 3);
 	/* of a key change the delete is skipped, the create is not */
 	fx_emit(&f, TR_OP_UPDATE, t, ROW("1"), ROW("2"));
-	ck_assert_str_eq(fx_take(&f), "srv.inv.t K{id:2} V" ENVELOPE("c", "-", "{id:2}") " __debezium.oldkey={\"id\":1} +ctx\n");
+	ck_assert_str_eq(fx_take(&f),
+			 "srv.inv.t K{id:2} V" ENVELOPE("c", "-", "{id:2}") " __debezium.oldkey={\"id\":1} +ctx\n");
 	tr_table_free(t);
 	fx_stop(&f);
 }
@@ -414,7 +445,10 @@ START_TEST(messages)
 	static const struct {
 		tr_binary_mode mode;
 		const char *content;
-	} modes[] = {{TR_BINARY_BYTES, "x00ff3e"}, {TR_BINARY_BASE64, "AP8+"}, {TR_BINARY_BASE64_URL, "AP8-"}, {TR_BINARY_HEX, "00ff3e"}};
+	} modes[] = {{TR_BINARY_BYTES, "x00ff3e"},
+		     {TR_BINARY_BASE64, "AP8+"},
+		     {TR_BINARY_BASE64_URL, "AP8-"},
+		     {TR_BINARY_HEX, "00ff3e"}};
 
 	for (size_t i = 0; i < 4; i++) {
 		char want[400];
@@ -422,8 +456,10 @@ START_TEST(messages)
 		f.options.binary = modes[i].mode;
 		fx_start(&f, 1 << 20);
 		message("p", "\0\xff\x3e", 3, NULL);
-		snprintf(want, sizeof(want), "srv.message K{prefix:p} V{op:m," SOURCE("false") ",transaction:-,message:{prefix:p,content:%s}}\n",
-		         modes[i].content);
+		snprintf(
+		    want, sizeof(want),
+		    "srv.message K{prefix:p} V{op:m," SOURCE("false") ",transaction:-,message:{prefix:p,content:%s}}\n",
+		    modes[i].content);
 		ck_assert_str_eq(fx_take(&f), want);
 		ck_assert_str_eq(f.encoder.codecs[1]->type->name, "io.debezium.connector.postgresql.MessageValue");
 		ck_assert_int_eq(tr_metric_get(&f.metrics, TR_M_EVENTS_MESSAGE), 1);
@@ -455,23 +491,30 @@ START_TEST(transactions)
 	txn_begin("35:37");
 	ck_assert_str_eq(fx_take(&f), "");
 	fx_emit_txn(&f, TR_OP_CREATE, a, NULL, ROW("1"), "35:37");
-	ck_assert_str_eq(fx_take(&f), "srv.transaction K{id:35:37} V{status:BEGIN,id:35:37,event_count:-,data_collections:-}\n"
-	                              "srv.inv.two_key K{id:1} V" ENVELOPE_TXN("c", "-", "{id:1}", "35:37", "1", "1") " +ctx\n");
+	ck_assert_str_eq(fx_take(&f),
+			 "srv.transaction K{id:35:37} V{status:BEGIN,id:35:37,event_count:-,data_collections:-}\n"
+			 "srv.inv.two_key K{id:1} V" ENVELOPE_TXN("c", "-", "{id:1}", "35:37", "1", "1") " +ctx\n");
 	fx_emit_txn(&f, TR_OP_UPDATE, b, ROW("4"), ROW("44"), "35:38");
 	ck_assert_str_eq(fx_take(&f),
-	    "srv.inv.ident_default K{id:4} V" ENVELOPE_TXN("d", "{id:4}", "-", "35:38", "2", "1") " __debezium.newkey={\"id\":44} +ctx\n"
-	    "srv.inv.ident_default K{id:4} V- __debezium.newkey={\"id\":44} +ctx\n"
-	    "srv.inv.ident_default K{id:44} V" ENVELOPE_TXN("c", "-", "{id:44}", "35:38", "3", "2") " __debezium.oldkey={\"id\":4} +ctx\n");
+			 "srv.inv.ident_default K{id:4} V" ENVELOPE_TXN(
+			     "d", "{id:4}", "-", "35:38", "2",
+			     "1") " __debezium.newkey={\"id\":44} +ctx\n"
+				  "srv.inv.ident_default K{id:4} V- __debezium.newkey={\"id\":44} +ctx\n"
+				  "srv.inv.ident_default K{id:44} V" ENVELOPE_TXN(
+				      "c", "-", "{id:44}", "35:38", "3", "2") " __debezium.oldkey={\"id\":4} +ctx\n");
 	fx_emit_txn(&f, TR_OP_TRUNCATE, a, NULL, NULL, "35:39");
 	ck_assert_str_eq(fx_take(&f), "srv.inv.two_key K- V" ENVELOPE_TXN("t", "-", "-", "35:39", "4", "2") " +ctx\n");
 	txn_commit("35:99");
-	ck_assert_str_eq(fx_take(&f), "srv.transaction K{id:35:99} V{status:END,id:35:99,event_count:4,data_collections:["
-	                              "{data_collection:inv.ident_default,event_count:2},{data_collection:inv.two_key,event_count:2}]}\n");
+	ck_assert_str_eq(
+	    fx_take(&f),
+	    "srv.transaction K{id:35:99} V{status:END,id:35:99,event_count:4,data_collections:["
+	    "{data_collection:inv.ident_default,event_count:2},{data_collection:inv.two_key,event_count:2}]}\n");
 	/* the next one counts anew; one without events is announced, too */
 	txn_begin("36:1");
 	txn_commit("36:2");
-	ck_assert_str_eq(fx_take(&f), "srv.transaction K{id:36:1} V{status:BEGIN,id:36:1,event_count:-,data_collections:-}\n"
-	                              "srv.transaction K{id:36:2} V{status:END,id:36:2,event_count:0,data_collections:[]}\n");
+	ck_assert_str_eq(fx_take(&f),
+			 "srv.transaction K{id:36:1} V{status:BEGIN,id:36:1,event_count:-,data_collections:-}\n"
+			 "srv.transaction K{id:36:2} V{status:END,id:36:2,event_count:0,data_collections:[]}\n");
 	txn_begin("37:1");
 	fx_emit_txn(&f, TR_OP_CREATE, a, NULL, ROW("1"), "37:1");
 	ck_assert_ptr_nonnull(strstr(fx_take(&f), "transaction:{id:37:1,total_order:1,data_collection_order:1}"));
@@ -500,9 +543,10 @@ START_TEST(messages_in_transactions)
 	message("tx", "b", 1, "50:64");
 	ck_assert_ptr_nonnull(strstr(fx_take(&f), "total_order:3,data_collection_order:1"));
 	txn_commit("50:70");
-	ck_assert_str_eq(fx_take(&f), "srv.transaction K{id:50:70} V{status:END,id:50:70,event_count:3,data_collections:["
-	                              "{data_collection:inv.t,event_count:1},{data_collection:srv.message,event_count:1},"
-	                              "{data_collection:srv.message,event_count:1}]}\n");
+	ck_assert_str_eq(fx_take(&f),
+			 "srv.transaction K{id:50:70} V{status:END,id:50:70,event_count:3,data_collections:["
+			 "{data_collection:inv.t,event_count:1},{data_collection:srv.message,event_count:1},"
+			 "{data_collection:srv.message,event_count:1}]}\n");
 	tr_table_free(t);
 	fx_stop(&f);
 }
@@ -521,9 +565,11 @@ START_TEST(replayed_changes_only_count)
 	ck_assert_int_eq(fx_try_txn(&f, TR_OP_UPDATE, t, ROW("1"), ROW("2"), "9:2", true), 0);
 	ck_assert_str_eq(fx_take(&f), "");
 	fx_emit_txn(&f, TR_OP_CREATE, t, NULL, ROW("5"), "9:3");
-	ck_assert_str_eq(fx_take(&f), "srv.inv.t K{id:5} V" ENVELOPE_TXN("c", "-", "{id:5}", "9:3", "4", "4") " +ctx\n");
+	ck_assert_str_eq(fx_take(&f),
+			 "srv.inv.t K{id:5} V" ENVELOPE_TXN("c", "-", "{id:5}", "9:3", "4", "4") " +ctx\n");
 	txn_commit("9:4");
-	ck_assert_ptr_nonnull(strstr(fx_take(&f), "event_count:4,data_collections:[{data_collection:inv.t,event_count:4}]"));
+	ck_assert_ptr_nonnull(
+	    strstr(fx_take(&f), "event_count:4,data_collections:[{data_collection:inv.t,event_count:4}]"));
 	ck_assert_int_eq(tr_metric_get(&f.metrics, TR_M_EVENTS_CREATE), 1);
 	tr_table_free(t);
 	fx_stop(&f);
@@ -647,9 +693,64 @@ START_TEST(schemas_are_compiled_when_needed)
 }
 END_TEST
 
+/* Readers of one table share it: the first of them compiles its codecs. */
+typedef struct reader {
+	const tr_table *table;
+	tr_batch *batch;
+	int64_t sum;
+} reader;
+
+static void *read_rows(void *context)
+{
+	reader *r = context;
+	tr_emitter *e = tr_emitter_new(f.catalogue);
+	tr_source_block source = f.source;
+	tr_datum row[2];
+	tr_err err;
+
+	source.fields[TR_SRC_OWN] = tr_value_int(1);
+	tr_emitter_batch(e, r->batch);
+	for (int i = 0; i < 500; i++) {
+		tr_change change = {
+		    .op = TR_OP_READ, .table = r->table, .source = &source, .after = fx_row(row, ROW("1", "v"), 2)};
+		r->sum += tr_emitter_change(e, &change, &err) == 0;
+	}
+	tr_emitter_free(e);
+	return NULL;
+}
+
+START_TEST(readers_share_a_table)
+{
+	pthread_t threads[2];
+	reader readers[2];
+
+	begin();
+	fx_start(&f, 1 << 20);
+	f.encoder.fail_writes_from = -1;
+	tr_table *t = fx_table(&f, "t", "id:int!#1@", "v:text");
+	tr_batch *other = tr_batch_take(f.pool, 0);
+	for (int i = 0; i < 2; i++) {
+		readers[i] = (reader){.table = t, .batch = i == 0 ? f.batch : other};
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, read_rows, &readers[i]), 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		pthread_join(threads[i], NULL);
+		ck_assert_int_eq(readers[i].sum, 500);
+	}
+	ck_assert_uint_eq(f.batch->count, 500);
+	ck_assert_uint_eq(f.batch->bytes.len, other->bytes.len);
+	ck_assert_uint_eq(f.encoder.count, 2);
+	ck_assert_int_eq(tr_metric_get(&f.metrics, TR_M_EVENTS_READ), 1000);
+	tr_batch_put_back(other);
+	tr_table_free(t);
+	fx_stop(&f);
+}
+END_TEST
+
 TEST_MAIN("emitter", read_create_update, null_stays_null_unless_asked, delete_with_tombstone, key_change,
-    key_change_with_json_headers_without_tombstones, context_headers, full_identity, index_identity, no_key,
-    two_keys_in_their_own_order, unchanged_values, an_unchanged_key_is_no_change, truncate, masked_in_the_row_but_not_in_the_key,
-    chosen_key_columns, snapshot_marks_and_clocks, flat_envelope, skipped_operations, heartbeats, messages, transactions,
-    messages_in_transactions, replayed_changes_only_count, without_metadata_there_is_none, failures_leave_no_trace,
-    a_full_batch_is_told, errors_name_the_column, schemas_are_compiled_when_needed)
+	  key_change_with_json_headers_without_tombstones, context_headers, full_identity, index_identity, no_key,
+	  two_keys_in_their_own_order, unchanged_values, an_unchanged_key_is_no_change, truncate,
+	  masked_in_the_row_but_not_in_the_key, chosen_key_columns, snapshot_marks_and_clocks, flat_envelope,
+	  skipped_operations, heartbeats, messages, transactions, messages_in_transactions, replayed_changes_only_count,
+	  without_metadata_there_is_none, failures_leave_no_trace, a_full_batch_is_told, errors_name_the_column,
+	  schemas_are_compiled_when_needed, readers_share_a_table)

@@ -9,6 +9,7 @@
 #ifndef TR_TESTS_UNIT_EVENTS_FIXTURE_H
 #define TR_TESTS_UNIT_EVENTS_FIXTURE_H
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include "events/emitter.h"
@@ -25,11 +26,12 @@ typedef struct fx_codec {
 
 typedef struct fx_encoder {
 	tr_encoder base; /* first */
+	pthread_mutex_t lock;
 	fx_codec *codecs[64];
 	size_t count;
 	int fail_writes_from; /* the n-th write fails, from 1; 0 = none */
-	int writes;
-	bool clocks;          /* show ts_* */
+	_Atomic(int) writes;
+	bool clocks; /* show ts_* */
 	tr_err_code compile_error;
 } fx_encoder;
 
@@ -91,8 +93,7 @@ static int fx_write(const tr_codec *codec, const tr_value *v, tr_writer *w, tr_e
 {
 	const fx_codec *c = (const fx_codec *)(const void *)codec;
 
-	fx_current->writes++;
-	if (fx_current->writes == fx_current->fail_writes_from) {
+	if (++fx_current->writes == fx_current->fail_writes_from) {
 		tr_writer_text(w, "half");
 		return tr_err_set(err, TR_E_ENCODE_VALUE, "field \"x\" cannot be written");
 	}
@@ -100,26 +101,32 @@ static int fx_write(const tr_codec *codec, const tr_value *v, tr_writer *w, tr_e
 	return 0;
 }
 
-static int fx_compile(tr_encoder *e, const char *subject, const tr_type *type, const volatile bool *stop, const tr_codec **out,
-                      tr_err *err)
+/* With the lock held: the codec of an equal type under the subject, or a new one. */
+static const tr_codec *fx_codec_of(fx_encoder *x, const char *subject, const tr_type *type)
 {
-	fx_encoder *x = (fx_encoder *)(void *)e;
-
-	(void)stop;
-	if (x->compile_error != TR_OK)
-		return tr_err_set(err, x->compile_error, "the registry says no");
 	for (size_t i = 0; i < x->count; i++)
-		if (strcmp(x->codecs[i]->subject, subject) == 0 && tr_type_equal(x->codecs[i]->type, type)) {
-			*out = &x->codecs[i]->base;
-			return 0;
-		}
+		if (strcmp(x->codecs[i]->subject, subject) == 0 && tr_type_equal(x->codecs[i]->type, type))
+			return &x->codecs[i]->base;
 	ck_assert_uint_lt(x->count, 64);
 	fx_codec *c = calloc(1, sizeof(*c));
 	c->type = type;
 	snprintf(c->subject, sizeof(c->subject), "%s", subject);
 	c->base = (tr_codec){.magic = TR_CODEC_MAGIC, .subject = c->subject, .schema = "", .write = fx_write};
 	x->codecs[x->count++] = c;
-	*out = &c->base;
+	return &c->base;
+}
+
+static int fx_compile(tr_encoder *e, const char *subject, const tr_type *type, const volatile bool *stop,
+		      const tr_codec **out, tr_err *err)
+{
+	fx_encoder *x = (fx_encoder *)(void *)e;
+
+	(void)stop;
+	if (x->compile_error != TR_OK)
+		return tr_err_set(err, x->compile_error, "the registry says no");
+	pthread_mutex_lock(&x->lock);
+	*out = fx_codec_of(x, subject, type);
+	pthread_mutex_unlock(&x->lock);
 	return 0;
 }
 
@@ -151,7 +158,8 @@ static int fx_decode_text(const void *arg, tr_datum in, tr_arena *scratch, tr_va
 	return 0;
 }
 
-/* A column in short: "name:int!" (! required), ":text", ":bytes"; then =default, #rank in the primary key, @ in the identity. */
+/* A column in short: "name:int!" (! required), ":text", ":bytes"; then =default, #rank in the primary key, @ in the
+ * identity. */
 static tr_column fx_column(tr_arena *a, uint16_t index, const char *text)
 {
 	char name[100], type_name[20];
@@ -163,7 +171,11 @@ static tr_column fx_column(tr_arena *a, uint16_t index, const char *text)
 	ck_assert_int_eq(sscanf(rest, ":%19[a-z]%n", type_name, &used), 1);
 	rest += used;
 	c.name = tr_arena_strdup(a, name);
-	tr_type *type = tr_type_new(a, strcmp(type_name, "int") == 0 ? TR_INT32 : strcmp(type_name, "text") == 0 ? TR_STRING : TR_BYTES, NULL, 0);
+	tr_type *type = tr_type_new(a,
+				    strcmp(type_name, "int") == 0    ? TR_INT32
+				    : strcmp(type_name, "text") == 0 ? TR_STRING
+								     : TR_BYTES,
+				    NULL, 0);
 	type->optional = true;
 	c.decode = type->kind == TR_INT32 ? fx_decode_int : fx_decode_text;
 	for (; *rest; rest++) {
@@ -176,7 +188,7 @@ static tr_column fx_column(tr_arena *a, uint16_t index, const char *text)
 		} else if (*rest == '@') {
 			c.identity = true;
 		} else if (*rest == '=') {
-			d = type->kind == TR_INT32 ? tr_value_int(atoi(rest + 1)) : tr_value_text(rest + 1);
+			d = type->kind == TR_INT32 ? tr_value_int(strtol(rest + 1, NULL, 10)) : tr_value_text(rest + 1);
 			ck_assert_int_eq(tr_type_default(a, type, &d), 0);
 			break;
 		}
@@ -210,8 +222,9 @@ static const tr_type *fx_source_type(tr_arena *a)
 {
 	tr_type *optional_text = tr_type_optional(a, tr_type_new(a, TR_STRING, NULL, 0), true);
 	tr_type *text = tr_type_new(a, TR_STRING, NULL, 0), *number = tr_type_new(a, TR_INT64, NULL, 0);
-	const tr_field fields[] = {{"version", text}, {"connector", text}, {"name", text}, {"ts_ms", number}, {"snapshot", text},
-	    {"db", text}, {"sequence", optional_text}, {"ts_us", number}, {"ts_ns", number}, {"lsn", number}};
+	const tr_field fields[] = {
+	    {"version", text}, {"connector", text},         {"name", text},    {"ts_ms", number}, {"snapshot", text},
+	    {"db", text},      {"sequence", optional_text}, {"ts_us", number}, {"ts_ns", number}, {"lsn", number}};
 
 	return tr_type_struct(a, "io.debezium.connector.postgresql.Source", 1, fields, 10);
 }
@@ -220,17 +233,30 @@ static const tr_type *fx_source_type(tr_arena *a)
 static void fx_init(fx *f)
 {
 	memset(f, 0, sizeof(*f));
-	f->options = (tr_event_options){.name = "srv", .topic_delimiter = ".", .format = TR_FORMAT_AVRO, .schema_names = TR_NAMES_AVRO,
-	    .context_headers = true, .tombstones = true, .unavailable = "__debezium_unavailable_value",
-	    .heartbeat_prefix = "__debezium-heartbeat", .transaction_topic = "transaction", .connector_task_id = "0"};
+	f->options = (tr_event_options){.name = "srv",
+					.topic_delimiter = ".",
+					.format = TR_FORMAT_AVRO,
+					.schema_names = TR_NAMES_AVRO,
+					.context_headers = true,
+					.tombstones = true,
+					.unavailable = "__debezium_unavailable_value",
+					.heartbeat_prefix = "__debezium-heartbeat",
+					.transaction_topic = "transaction",
+					.connector_task_id = "0"};
 }
 
 static void fx_start(fx *f, size_t batch_bytes)
 {
-	tr_catalogue_config config = {.options = &f->options, .encoder_ops = &fx_ops, .encoder = &f->encoder.base,
-	    .connector = "postgresql", .database = "golden", .version = "1.0", .metrics = &f->metrics};
+	tr_catalogue_config config = {.options = &f->options,
+				      .encoder_ops = &fx_ops,
+				      .encoder = &f->encoder.base,
+				      .connector = "postgresql",
+				      .database = "golden",
+				      .version = "1.0",
+				      .metrics = &f->metrics};
 
 	fx_current = &f->encoder;
+	pthread_mutex_init(&f->encoder.lock, NULL);
 	f->encoder.base = (tr_encoder){.magic = TR_ENCODER_MAGIC, .ops = &fx_ops};
 	tr_arena_init(&f->types, 1 << 20);
 	config.source_type = fx_source_type(&f->types);
@@ -259,8 +285,14 @@ static int fx_compile_table(fx *f, const char *schema, const char *name, const c
 {
 	tr_arena a;
 	tr_column list[16];
-	tr_table_spec spec = {.source_id = 1, .database = "golden", .schema = schema, .name = name, .namespace_name = schema,
-	    .columns = list, .source_columns = f->source_columns, .identity_full = f->identity_full};
+	tr_table_spec spec = {.source_id = 1,
+			      .database = "golden",
+			      .schema = schema,
+			      .name = name,
+			      .namespace_name = schema,
+			      .columns = list,
+			      .source_columns = f->source_columns,
+			      .identity_full = f->identity_full};
 	int result;
 
 	tr_arena_init(&a, 1 << 20);
@@ -281,16 +313,17 @@ static inline tr_table *fx_table_of(fx *f, const char *name, const char *const *
 }
 
 /* Data in short: NULL-terminated texts; "\1" NULL, "\2" unchanged, "\3" absent. */
-#define NUL "\1"
+#define NUL       "\1"
 #define UNCHANGED "\2"
-#define ABSENT "\3"
-#define ROW(...) ((const char *const[]){__VA_ARGS__})
+#define ABSENT    "\3"
+#define ROW(...)  ((const char *const[]){__VA_ARGS__})
 
 static const tr_datum *fx_row(tr_datum *out, const char *const *texts, size_t count)
 {
 	for (size_t i = 0; texts && i < count; i++) {
 		uint8_t c = (uint8_t)texts[i][0];
-		out[i] = (tr_datum){.ptr = (const uint8_t *)texts[i], .len = (uint32_t)strlen(texts[i]), .form = TR_D_TEXT};
+		out[i] =
+		    (tr_datum){.ptr = (const uint8_t *)texts[i], .len = (uint32_t)strlen(texts[i]), .form = TR_D_TEXT};
 		if (c >= 1 && c <= 3)
 			out[i] = (tr_datum){.form = c == 1 ? TR_D_NULL : c == 2 ? TR_D_UNCHANGED : TR_D_ABSENT};
 	}
@@ -300,11 +333,12 @@ static const tr_datum *fx_row(tr_datum *out, const char *const *texts, size_t co
 static tr_change fx_change_of(fx *f, tr_op op, const tr_table *t, const char *txn_id)
 {
 	f->source.fields[TR_SRC_OWN] = tr_value_int(77);
-	return (tr_change){.op = op, .table = t, .source = &f->source, .commit_us = 1700000000123456, .txn_id = tr_slice_str(txn_id)};
+	return (tr_change){
+	    .op = op, .table = t, .source = &f->source, .commit_us = 1700000000123456, .txn_id = tr_slice_str(txn_id)};
 }
 
-static int fx_try_txn(fx *f, tr_op op, const tr_table *t, const char *const *before, const char *const *after, const char *txn_id,
-                      bool replayed)
+static int fx_try_txn(fx *f, tr_op op, const tr_table *t, const char *const *before, const char *const *after,
+		      const char *txn_id, bool replayed)
 {
 	tr_datum old_row[16], new_row[16];
 	tr_change change = fx_change_of(f, op, t, txn_id);
@@ -320,7 +354,8 @@ static inline void fx_emit(fx *f, tr_op op, const tr_table *t, const char *const
 	ck_assert_msg(fx_try_txn(f, op, t, before, after, NULL, false) == 0, "%s", f->err.text);
 }
 
-static inline void fx_emit_txn(fx *f, tr_op op, const tr_table *t, const char *const *before, const char *const *after, const char *txn_id)
+static inline void fx_emit_txn(fx *f, tr_op op, const tr_table *t, const char *const *before, const char *const *after,
+			       const char *txn_id)
 {
 	ck_assert_msg(fx_try_txn(f, op, t, before, after, txn_id, false) == 0, "%s", f->err.text);
 }
@@ -355,10 +390,11 @@ static inline const char *fx_take(fx *f)
 	return (const char *)f->shown.data;
 }
 
-#define SOURCE(snapshot) "source:{version:1.0,connector:postgresql,name:srv,snapshot:" snapshot ",db:golden,sequence:-,lsn:77}"
+#define SOURCE(snapshot)                                                                                               \
+	"source:{version:1.0,connector:postgresql,name:srv,snapshot:" snapshot ",db:golden,sequence:-,lsn:77}"
 #define ENVELOPE(op, before, after) "{before:" before ",after:" after "," SOURCE("false") ",transaction:-,op:" op "}"
-#define ENVELOPE_TXN(op, before, after, id, total, order)                                     \
-	"{before:" before ",after:" after "," SOURCE("false") ",transaction:{id:" id ",total_order:" total \
-	",data_collection_order:" order "},op:" op "}"
+#define ENVELOPE_TXN(op, before, after, id, total, order)                                                              \
+	"{before:" before ",after:" after "," SOURCE("false") ",transaction:{id:" id ",total_order:" total             \
+							      ",data_collection_order:" order "},op:" op "}"
 
 #endif

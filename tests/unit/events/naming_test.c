@@ -2,23 +2,29 @@
 #include "tests/unit/test.h"
 
 static tr_arena arena;
-static const tr_event_options options = {.name = "gold-pg.odd", .topic_delimiter = ".", .heartbeat_prefix = "__debezium-heartbeat",
-    .transaction_topic = "transaction"};
+static const tr_event_options options = {.name = "gold-pg.odd",
+					 .topic_delimiter = ".",
+					 .heartbeat_prefix = "__debezium-heartbeat",
+					 .transaction_topic = "transaction"};
 
-#define ck_name(call, want)                          \
-	do {                                         \
-		tr_arena_init(&arena, 1 << 20);      \
-		ck_assert_str_eq((call), (want));    \
-		tr_arena_release(&arena);            \
+#define ck_name(call, want)                                                                                            \
+	do {                                                                                                           \
+		tr_arena_init(&arena, 1 << 20);                                                                        \
+		ck_assert_str_eq((call), (want));                                                                      \
+		tr_arena_release(&arena);                                                                              \
 	} while (0)
 
 START_TEST(topics_are_sanitized)
 {
-	ck_name(tr_naming_topic(&arena, &options, "Odd Schema", "Mixed Case-Table"), "gold-pg.odd.Odd_Schema.Mixed_Case-Table");
+	ck_name(tr_naming_topic(&arena, &options, "Odd Schema", "Mixed Case-Table"),
+		"gold-pg.odd.Odd_Schema.Mixed_Case-Table");
 	ck_name(tr_naming_topic(&arena, &options, "public", "naïve.tbl"), "gold-pg.odd.public.na_ve.tbl");
 	/* Java counts UTF-16: an emoji is two characters. */
 	ck_name(tr_naming_topic(&arena, &options, "public", "\xf0\x9f\x98\x80"), "gold-pg.odd.public.__");
-	ck_name(tr_naming_topic(&arena, &options, "p", "bad\xff" "byte"), "gold-pg.odd.p.bad_byte");
+	ck_name(tr_naming_topic(&arena, &options, "p",
+				"bad\xff"
+				"byte"),
+		"gold-pg.odd.p.bad_byte");
 }
 END_TEST
 
@@ -55,10 +61,11 @@ END_TEST
 START_TEST(schema_names)
 {
 	ck_name(tr_naming_schema(&arena, TR_NAMES_NONE, "gold-pg.1t.Key"), "gold-pg.1t.Key");
-	ck_name(tr_naming_schema(&arena, TR_NAMES_AVRO, "gold-pg.odd.Odd_Schema.1table.Key"), "gold_pg.odd.Odd_Schema.1table.Key");
+	ck_name(tr_naming_schema(&arena, TR_NAMES_AVRO, "gold-pg.odd.Odd_Schema.1table.Key"),
+		"gold_pg.odd.Odd_Schema.1table.Key");
 	ck_name(tr_naming_schema(&arena, TR_NAMES_AVRO, "1srv.t.Key"), "_1srv.t.Key");
 	ck_name(tr_naming_schema(&arena, TR_NAMES_AVRO_UNICODE, "gold-pg.uni.Odd_Schema.1table.Key"),
-	        "gold_u002dpg.uni.Odd_u005fSchema.1table.Key");
+		"gold_u002dpg.uni.Odd_u005fSchema.1table.Key");
 	ck_name(tr_naming_schema(&arena, TR_NAMES_AVRO_UNICODE, "1srv.t.Key"), "_u0031srv.t.Key");
 }
 END_TEST
@@ -66,10 +73,19 @@ END_TEST
 START_TEST(field_names)
 {
 	static const char *const cases[][3] = {
-	    {"Id", "Id", "Id"}, {"Col Name", "Col_Name", "Col_u0020Name"}, {"1st", "_1st", "_u0031st"}, {"a.b", "a_b", "a_u002eb"},
-	    {"a-b", "a_b", "a_u002db"}, {"ünïcode", "_n_code", "_u00fcn_u00efcode"}, {"$dollar", "_dollar", "_u0024dollar"},
-	    {"_under", "_under", "_u005funder"}, {"Čára", "__ra", "_u10c_u00e1ra"}, {"名", "_", "_u540d"},
-	    {"\xf0\x9f\x98\x80", "__", "_ud83d_ude00"}, {"a\tb", "a_b", "a_u009b"}, {"", "", ""},
+	    {"Id", "Id", "Id"},
+	    {"Col Name", "Col_Name", "Col_u0020Name"},
+	    {"1st", "_1st", "_u0031st"},
+	    {"a.b", "a_b", "a_u002eb"},
+	    {"a-b", "a_b", "a_u002db"},
+	    {"ünïcode", "_n_code", "_u00fcn_u00efcode"},
+	    {"$dollar", "_dollar", "_u0024dollar"},
+	    {"_under", "_under", "_u005funder"},
+	    {"Čára", "__ra", "_u10c_u00e1ra"},
+	    {"名", "_", "_u540d"},
+	    {"\xf0\x9f\x98\x80", "__", "_ud83d_ude00"},
+	    {"a\tb", "a_b", "a_u009b"},
+	    {"", "", ""},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -102,5 +118,5 @@ START_TEST(java_hash)
 }
 END_TEST
 
-TEST_MAIN("naming", topics_are_sanitized, blank_parts_and_dots, long_topics_are_cut, schema_names, field_names, what_avro_takes,
-    java_hash)
+TEST_MAIN("naming", topics_are_sanitized, blank_parts_and_dots, long_topics_are_cut, schema_names, field_names,
+	  what_avro_takes, java_hash)

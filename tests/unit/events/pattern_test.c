@@ -13,7 +13,7 @@ static bool matches(const char *pattern, const char *name)
 }
 
 #define ck_yes(pattern, name) ck_assert_msg(matches(pattern, name), "%s does not match %s", pattern, name)
-#define ck_no(pattern, name) ck_assert_msg(!matches(pattern, name), "%s matches %s", pattern, name)
+#define ck_no(pattern, name)  ck_assert_msg(!matches(pattern, name), "%s matches %s", pattern, name)
 
 START_TEST(whole_and_without_case)
 {
@@ -69,8 +69,9 @@ END_TEST
 
 START_TEST(refused)
 {
-	static const char *const bad[] = {"(?!audit).*", "(?<=a)b", "a++", "a*+", "\\p{Alpha}", "[a[b]]", "[a&&b]", "(a", "a)",
-	    "[a", "a{1", "\\", "(a)\\1", "[z-a]", "[\\p]", "*", "[\\"};
+	static const char *const bad[] = {"(?!audit).*", "(?<=a)b", "a++",   "a*+", "\\p{Alpha}", "[a[b]]",
+					  "[a&&b]",      "(a",      "a)",    "[a",  "a{1",        "\\",
+					  "(a)\\1",      "[z-a]",   "[\\p]", "*",   "[\\"};
 	tr_pattern *p;
 	tr_err err;
 

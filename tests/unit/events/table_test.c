@@ -74,11 +74,14 @@ END_TEST
 
 START_TEST(exclude_mask_truncate_propagate)
 {
-	const tr_column_rule rules[] = {{TR_COLUMN_PROPAGATE_TYPE, ".*", 0}, {TR_COLUMN_EXCLUDE, "inv\\.cust\\.SECRET", 0},
-	    {TR_COLUMN_MASK, "inv.cust.card", 5}, {TR_COLUMN_TRUNCATE, "inv.cust.(bio|code|raw|qty)", 4},
-	    {TR_COLUMN_MASK, "inv.cust.bio", 1}};
-	const tr_source_column sources[] = {{"INT4", 10, 0}, {"TEXT", 2147483647, 0}, {"TEXT", -1, -1}, {"TEXT", -1, -1},
-	    {"VARCHAR", 3, 0}, {"BYTEA", -1, -1}, {"INT4", 10, 0}};
+	const tr_column_rule rules[] = {{TR_COLUMN_PROPAGATE_TYPE, ".*", 0},
+					{TR_COLUMN_EXCLUDE, "inv\\.cust\\.SECRET", 0},
+					{TR_COLUMN_MASK, "inv.cust.card", 5},
+					{TR_COLUMN_TRUNCATE, "inv.cust.(bio|code|raw|qty)", 4},
+					{TR_COLUMN_MASK, "inv.cust.bio", 1}};
+	const tr_source_column sources[] = {{"INT4", 10, 0},  {"TEXT", 2147483647, 0}, {"TEXT", -1, -1},
+					    {"TEXT", -1, -1}, {"VARCHAR", 3, 0},       {"BYTEA", -1, -1},
+					    {"INT4", 10, 0}};
 	tr_datum d = {.ptr = (const uint8_t *)"ěščřžý", .len = 12, .form = TR_D_TEXT};
 	tr_value v;
 
@@ -87,7 +90,8 @@ START_TEST(exclude_mask_truncate_propagate)
 	f.options.column_rule_count = 5;
 	f.source_columns = sources;
 	fx_start(&f, 1 << 20);
-	tr_table *t = fx_table(&f, "cust", "id:int!#1@", "card:text", "bio:text", "secret:text", "code:text", "raw:bytes", "qty:int");
+	tr_table *t = fx_table(&f, "cust", "id:int!#1@", "card:text", "bio:text", "secret:text", "code:text",
+			       "raw:bytes", "qty:int");
 
 	ck_assert_uint_eq(t->published_count, 6);
 	ck_assert_ptr_null(t->columns[3].type);
@@ -149,7 +153,8 @@ END_TEST
 START_TEST(key_rules)
 {
 	static const char *const first[] = {"b", "a"}, *const second[] = {"c.*", "a"}, *const none[] = {"x"};
-	const tr_key_rule rules[] = {{"inv\\.log_.*", first, 2}, {"inv\\.log_plain", second, 2}, {"inv.other", none, 1}};
+	const tr_key_rule rules[] = {
+	    {"inv\\.log_.*", first, 2}, {"inv\\.log_plain", second, 2}, {"inv.other", none, 1}};
 
 	fx_init(&f);
 	f.options.key_rules = rules;
@@ -184,7 +189,9 @@ static tr_err_code refused_with(const char *schema, const char *name, const char
 
 START_TEST(field_collisions)
 {
-	static const char *const columns[] = {"id:int!#1", "a.b:text", "a-b:text", NULL}, *const plain[] = {"a_b:int!", "a.b:text", NULL};
+	static const char *const columns[] = {"id:int!#1", "a.b:text", "a-b:text", NULL}, *const plain[] = {"a_b:int!",
+													    "a.b:text",
+													    NULL};
 
 	fx_init(&f);
 	f.options.field_names = TR_NAMES_AVRO;
@@ -263,7 +270,8 @@ START_TEST(stand_ins)
 		fx_init(&f);
 		f.options.null_as_default = as_default;
 		fx_start(&f, 1 << 20);
-		tr_table *t = fx_table(&f, "t", "id:int!#1", "name:text!", "qty:int", "note:text=none", "n:int!=7", "raw:bytes!");
+		tr_table *t =
+		    fx_table(&f, "t", "id:int!#1", "name:text!", "qty:int", "note:text=none", "n:int!=7", "raw:bytes!");
 		ck_assert_int_eq(t->columns[0].absent.i, 0);
 		ck_assert_uint_eq(t->columns[1].absent.s.len, 0);
 		ck_assert_int_eq(t->columns[1].absent.kind, TR_V_BYTES);
@@ -295,5 +303,5 @@ START_TEST(a_bad_rule_is_the_configurations_fault)
 END_TEST
 
 TEST_MAIN("table", names_and_types, flat_value_is_the_row, no_key, exclude_mask_truncate_propagate,
-    include_leaves_the_rest_out_but_not_of_the_key, key_rules, field_collisions, excluding_mends_a_collision, topic_collisions,
-    names_avro_cannot_hold, stand_ins, a_bad_rule_is_the_configurations_fault)
+	  include_leaves_the_rest_out_but_not_of_the_key, key_rules, field_collisions, excluding_mends_a_collision,
+	  topic_collisions, names_avro_cannot_hold, stand_ins, a_bad_rule_is_the_configurations_fault)

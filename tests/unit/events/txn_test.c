@@ -139,5 +139,5 @@ START_TEST(many_tables)
 }
 END_TEST
 
-TEST_MAIN("txn", order_as_captured, equal_slots_keep_the_order_of_events, the_map_doubles_and_stays_large, counting_and_taking_back,
-    many_tables)
+TEST_MAIN("txn", order_as_captured, equal_slots_keep_the_order_of_events, the_map_doubles_and_stays_large,
+	  counting_and_taking_back, many_tables)

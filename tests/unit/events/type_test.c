@@ -10,8 +10,9 @@ static tr_type *sample(void)
 
 	ck_assert_int_eq(tr_type_param(&arena, number, "scale", "2"), 0);
 	ck_assert_int_eq(tr_type_default(&arena, number, &zero), 0);
-	const tr_field fields[] = {{"n", number}, {"list", tr_type_array(&arena, tr_type_new(&arena, TR_STRING, NULL, 0))},
-	    {"map", tr_type_map(&arena, tr_type_new(&arena, TR_STRING, NULL, 0), number)}};
+	const tr_field fields[] = {{"n", number},
+				   {"list", tr_type_array(&arena, tr_type_new(&arena, TR_STRING, NULL, 0))},
+				   {"map", tr_type_map(&arena, tr_type_new(&arena, TR_STRING, NULL, 0), number)}};
 	return tr_type_struct(&arena, "srv.t.Value", 0, fields, 3);
 }
 
@@ -54,7 +55,8 @@ END_TEST
 START_TEST(defaults_are_copied_deeply)
 {
 	char text[] = "none";
-	tr_value items[] = {tr_value_text(text), tr_value_null()}, list = tr_value_list(items, 2), null = tr_value_null();
+	tr_value items[] = {tr_value_text(text), tr_value_null()}, list = tr_value_list(items, 2),
+		 null = tr_value_null();
 
 	tr_arena_init(&arena, 1 << 20);
 	tr_type *type = tr_type_array(&arena, tr_type_new(&arena, TR_STRING, NULL, 0));
@@ -71,7 +73,8 @@ END_TEST
 START_TEST(values_compare_as_java)
 {
 	tr_value nan1 = tr_value_float(__builtin_nan("")), nan2 = tr_value_float(-__builtin_nan("1"));
-	tr_value zero = tr_value_float(0.0), minus = tr_value_float(-0.0), one = tr_value_int(1), text = tr_value_text("1");
+	tr_value zero = tr_value_float(0.0), minus = tr_value_float(-0.0), one = tr_value_int(1),
+		 text = tr_value_text("1");
 
 	ck_assert(tr_value_equal(&nan1, &nan2));
 	ck_assert(!tr_value_equal(&zero, &minus));
@@ -93,5 +96,5 @@ START_TEST(full_arenas_give_null)
 }
 END_TEST
 
-TEST_MAIN("type", equal_is_deep, params_do_not_leak_into_the_original, defaults_are_copied_deeply, values_compare_as_java,
-    full_arenas_give_null)
+TEST_MAIN("type", equal_is_deep, params_do_not_leak_into_the_original, defaults_are_copied_deeply,
+	  values_compare_as_java, full_arenas_give_null)
