@@ -1,0 +1,123 @@
+# Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
+"""At-least-once in commit order, checked on what was published.
+
+A topic's events, in order, have to be a walk through the list of first occurrences L: each event is the next one of L, or
+goes back to one that is already in L, and then follows L from there without a gap. So a duplicate can only come from taking
+up the stream at an earlier position. And in L each key's rows are in commit order (the load's column n ascends), each event
+starting from what the one before left (`before`): nothing is missing, also where a later event hides it from a replay.
+tests/scenarios/test_checker.py shows that dropped, doubled and reordered events are found.
+"""
+from .replay import replay_differences, row_key
+
+
+def identity(record):
+    """The same for the same event of the same transaction, whenever and however often it is published."""
+    value = record["value"]
+    source = value["source"]
+    return source.get("txId"), source.get("lsn"), value["op"], row_key(record["key"])
+
+
+def events(records):
+    """The records of changes: no tombstones, no snapshot rows, no transaction or heartbeat records."""
+    return [r for r in records if isinstance(r["value"], dict) and r["value"].get("op") in ("c", "u", "d")]
+
+
+def walk(records):
+    """(first occurrences, number of repeated events, faults)."""
+    first, place, faults = [], {}, []
+    repeated, at = 0, None  # at: index in L that the last event had
+    for r in events(records):
+        mark = identity(r)
+        known = place.get(mark)
+        if known is None:
+            if at is not None and at != len(first) - 1:
+                faults.append(f"new event {mark} although {len(first) - 1 - at} of the repeated ones are missing before it")
+            place[mark] = at = len(first)
+            first.append(r)
+        else:
+            repeated += 1
+            # Going back is allowed; jumping forward inside what is known leaves some out.
+            if at is not None and known > at + 1:
+                faults.append(f"repeated event {mark} comes {known - at - 1} events too early")
+            if first[known]["value"]["after"] != r["value"]["after"]:
+                faults.append(f"repeated event {mark} has other contents")
+            at = known
+    if at is not None and at != len(first) - 1:
+        faults.append(f"the topic ends inside a repetition, {len(first) - 1 - at} events before its end")
+    return first, repeated, faults
+
+
+def order_faults(records, column="n"):
+    """Rows of a key whose `column` does not ascend, among first occurrences and after the snapshot."""
+    faults, last = [], {}
+    for r in records:
+        if r["value"]["op"] == "d":
+            continue
+        key, n = row_key(r["key"]), r["value"]["after"][column]
+        if n <= last.get(key, -1):
+            faults.append(f"key {key}: {column} {n} after {last[key]}")
+        last[key] = n
+    return faults
+
+
+def chain_faults(records, snapshot):
+    """With REPLICA IDENTITY FULL each event's `before` is what the event before left of the key: a dropped one leaves a gap."""
+    faults, rows = [], {row_key(r["key"]): r["value"]["after"] for r in snapshot}
+    for r in records:
+        key, value = row_key(r["key"]), r["value"]
+        if value["before"] != rows.get(key):
+            faults.append(f"event {identity(r)} changes {value['before']}, but what was published before is {rows.get(key)}")
+        rows[key] = value["after"]
+    return faults
+
+
+def sequence_faults(records):
+    """source.sequence [last commit, lsn]: the first never falls, and both never fall together."""
+    import json
+    faults, before = [], (0, 0)
+    for r in records:
+        last_commit, lsn = (int(x) if x else 0 for x in json.loads(r["value"]["source"]["sequence"]))
+        if last_commit and (last_commit, lsn) < before:
+            faults.append(f"sequence {(last_commit, lsn)} after {before} at {identity(r)}")
+        if last_commit:
+            before = (last_commit, lsn)
+    return faults
+
+
+def sums_faults(records, column, total, rows):
+    """After each transaction of first occurrences the sum of `column` over all rows is `total`; rows: {key: value} before."""
+    faults, rows, transaction = [], dict(rows), None
+    for r in records + [None]:
+        now = r and r["value"]["source"]["txId"]
+        if transaction is not None and now != transaction and sum(rows.values()) != total:
+            faults.append(f"after transaction {transaction} the sum is {sum(rows.values())}, not {total}")
+        if r:
+            rows[row_key(r["key"])] = r["value"]["after"][column]
+        transaction = now
+    return faults
+
+
+def check(records, database, tables, prefix, commits_since=()):
+    """(faults, repeated events, first occurrences by table). commits_since: [(topic, offset, lsn)]: events of the topic from
+    that offset on may not belong to transactions that a record of the state, read at that moment, had left behind."""
+    import json
+    faults, repeated, firsts = [], 0, {}
+    for table, keys in tables.items():
+        topic = f"{prefix}.public.{table}"
+        own = [r for r in records if r["topic"] == topic]
+        first, again, found = walk(own)
+        firsts[table] = first
+        repeated += again
+        snapshot = [r for r in own if isinstance(r["value"], dict) and r["value"].get("op") == "r"]
+        found += order_faults(first) + chain_faults(first, snapshot) + sequence_faults(first)
+        found += replay_differences(own, database, table, keys)
+        for since_topic, offset, lsn in commits_since:
+            if since_topic != topic:
+                continue
+            for r in events(own[offset:]):
+                last_commit = int(json.loads(r["value"]["source"]["sequence"])[0] or 0)
+                if last_commit < lsn:
+                    found.append(f"event {identity(r)} after offset {offset} is older than the stored position {lsn:x}")
+                    break
+        faults += [f"{table}: {f}" for f in found]
+    return faults, repeated, firsts

@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
+"""The judge of the kill loops is judged: planted faults must be found, and lawful repetitions must not."""
+import copy
+import json
+import random
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+from trtest import checker  # noqa: E402
+
+
+class Table:
+    """Stands for the database: what the last event of each key left."""
+
+    def __init__(self, rows):
+        self.content = rows
+
+    def rows(self, _):
+        return self.content
+
+
+def history(count=300, seed=1):
+    """A topic of transactions of one to three events, and the table they leave."""
+    rng, records, rows, n = random.Random(seed), [], {}, 0
+    lsn, commit, tx = 1000, 900, 1
+    while len(records) < count:
+        for _ in range(rng.randint(1, 3)):
+            n, lsn, key = n + 1, lsn + 8, rng.randint(1, 30)
+            before = rows.get(key)
+            op = "c" if before is None else "d" if rng.random() < 0.2 else "u"
+            after = None if op == "d" else {"id": key, "n": n}
+            rows.pop(key, None)
+            if after:
+                rows[key] = after
+            records.append({"topic": "x.public.t", "key": {"id": key}, "value": {
+                "op": op, "before": before, "after": after,
+                "source": {"txId": tx, "lsn": lsn, "sequence": json.dumps([str(commit), str(lsn)])}}})
+        tx, lsn = tx + 1, lsn + 8
+        commit = lsn
+    return records, Table(list(rows.values()))
+
+
+def judge(records, table, **more):
+    faults, repeated, _ = checker.check(records, table, {"t": ["id"]}, "x", **more)
+    return faults, repeated
+
+
+class Checker(unittest.TestCase):
+    def setUp(self):
+        self.records, self.table = history()
+
+    def test_a_faultless_topic_has_no_faults(self):
+        self.assertEqual(judge(self.records, self.table), ([], 0))
+
+    def test_a_repetition_from_an_earlier_position_is_lawful(self):
+        faults, repeated = judge(self.records[:200] + self.records[150:], self.table)
+        self.assertEqual((faults, repeated), ([], 50))
+
+    def test_repetition_inside_a_repetition_is_lawful(self):
+        self.assertEqual(judge(self.records[:200] + self.records[150:170] + self.records[140:], self.table)[0], [])
+
+    def test_each_dropped_event_is_found(self):
+        missed = [i for i in range(len(self.records)) if not judge(self.records[:i] + self.records[i + 1:], self.table)[0]]
+        self.assertEqual(missed, [])
+
+    def test_a_doubled_event_is_found(self):
+        for i in (10, 100, 200):
+            doubled = self.records[:i + 1] + [copy.deepcopy(self.records[i - 5])] + self.records[i + 1:]
+            self.assertTrue(judge(doubled, self.table)[0], f"event {i}")
+
+    def test_exchanged_events_of_a_key_are_found(self):
+        by_key = {}
+        for i, r in enumerate(self.records):
+            by_key.setdefault(r["key"]["id"], []).append(i)
+        for places in by_key.values():
+            for a, b in zip(places, places[1:]):
+                swapped = list(self.records)
+                swapped[a], swapped[b] = swapped[b], swapped[a]
+                self.assertTrue(judge(swapped, self.table)[0], f"events {a} and {b}")
+
+    def test_a_gap_in_a_repetition_is_found(self):
+        self.assertTrue(judge(self.records[:200] + self.records[150:160] + self.records[165:], self.table)[0])
+
+    def test_a_repetition_with_other_contents_is_found(self):
+        changed = copy.deepcopy(self.records[190:])
+        for r in changed:
+            if r["value"]["after"]:
+                r["value"]["after"]["n"] += 1
+                break
+        self.assertTrue(judge(self.records[:200] + changed, self.table)[0])
+
+    def test_an_event_from_before_the_stored_position_is_found(self):
+        lsn = int(json.loads(self.records[180]["value"]["source"]["sequence"])[0])
+        since = [("x.public.t", 200, lsn)]
+        self.assertEqual(judge(self.records[:200] + self.records[190:], self.table, commits_since=since)[0], [])
+        self.assertTrue(judge(self.records[:200] + self.records[150:], self.table, commits_since=since)[0])
+
+    def test_a_torn_transaction_is_found(self):
+        records = [{"key": {"id": k}, "value": {"op": "u", "after": {"balance": b}, "source": {"txId": tx}}}
+                   for tx, k, b in ((1, 1, 90), (1, 2, 110), (2, 1, 80), (2, 2, 120))]
+        rows = {checker.row_key({"id": 1}): 100, checker.row_key({"id": 2}): 100}
+        self.assertEqual(checker.sums_faults(records, "balance", 200, rows), [])
+        for i in range(4):
+            self.assertTrue(checker.sums_faults(records[:i] + records[i + 1:], "balance", 200, rows), f"without event {i}")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

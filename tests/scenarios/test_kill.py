@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
+"""kill -9 of tailrace, of PostgreSQL and of Kafka under load, at least once: nothing lost, nothing out of order, repetitions
+only of what came after the last durable position. See trtest/checker.py for what exactly is checked, test_checker.py for why to
+believe it."""
+import json
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+from trtest import checker, load  # noqa: E402
+from trtest.case import Case, main  # noqa: E402
+from trtest.kafka import Kafka  # noqa: E402
+from trtest.own import OwnKafka, OwnPostgres  # noqa: E402
+from trtest.records import topics_of  # noqa: E402
+from trtest.replay import replay, row_key  # noqa: E402
+
+KILLS = 8
+
+
+class Kill(Case):
+    LIMIT_SECONDS = 240
+
+    def make(self, server=None, **more):
+        self.db = self.database(load.SCHEMA, server)
+        source = {"retry_for": "60s", "retry_delay_max": "300ms"}
+        return self.kafka_job(self.db, source=source, **more)
+
+    def settle(self, kafka, program):
+        """Until all that was committed has been published."""
+        end = self.db.value("SELECT pg_current_wal_lsn() - '0/0'")
+        deadline = time.monotonic() + 60
+        while True:
+            program.check_alive()
+            self.db.psql("SELECT pg_logical_emit_message(false, 'tests', 'end')")
+            confirmed = self.db.value(f"SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots WHERE slot_name = 'tailrace_{self.tag}'")
+            if confirmed and int(confirmed) >= int(end):
+                return kafka.wait_quiet(topics_of(self.tag), 0.5)
+            if time.monotonic() > deadline:
+                self.fail(f"the slot stands at {confirmed}, the log at {end}; {program.status()}\n{program.tail()}")
+            time.sleep(0.2)
+
+    def judge(self, kafka, since=()):
+        records = self.records(kafka)
+        faults, repeated, firsts = checker.check(records, self.db, load.TABLES, self.tag, since)
+        self.assertEqual(faults[:10], [], f"{len(faults)} faults")
+        total = load.ACCOUNTS * load.BALANCE
+        accounts = [r for r in records if r["topic"] == f"{self.tag}.public.account"]
+        began = replay([r for r in accounts if isinstance(r["value"], dict) and r["value"]["op"] == "r"])
+        sums = checker.sums_faults(firsts["account"], "balance", total, {k: row["balance"] for k, row in began.items()})
+        self.assertEqual(sums[:5], [], "a transaction was torn apart")
+        counts = {t: len(f) for t, f in firsts.items()}
+        print(f"{len(records)} records, events {counts}, {repeated} repeated", file=sys.stderr)
+        self.assertGreater(min(counts.values()), 100, "there was no load")
+        self.assertTrue(row_key)
+        return repeated
+
+    def stored_lsn(self, job):
+        """The end of the newest transaction that the record has left behind."""
+        position = (job.stored() or {}).get("position") or {}
+        high, low = (int(x, 16) for x in position.get("commit", "0/0").split("/"))
+        return (high << 32) + low
+
+    def test_kill_tailrace(self):
+        job, rng, since = self.make(), load.seeded(1), []
+        program = job.background()
+        self.addCleanup(program.kill)
+        with load.Load(self.db):
+            for i in range(KILLS):
+                program.start()
+                if i % 2 == 0:
+                    program.wait_state()
+                time.sleep(rng.uniform(0.2, 2.5))
+                program.check_alive()
+                program.kill()
+                lsn = self.stored_lsn(job)
+                since += [(topic, offset, lsn) for (topic, _), offset in self.kafka.high_marks(topics_of(self.tag)).items()]
+            program.start()
+            program.wait_state()
+            time.sleep(1)
+        self.settle(self.kafka, program)
+        self.assertEqual(program.terminate(), 0)
+        self.assertGreater(self.judge(self.kafka, since), 0, "no kill hit anything that was under way: the test tests nothing")
+
+    def test_kill_postgres(self):
+        own = OwnPostgres("fsync=on")
+        self.addCleanup(own.remove)
+        job, rng = self.make(own.server), load.seeded(2)
+        with job.background() as program:
+            program.wait_state()
+            with load.Load(self.db):
+                for _ in range(6):
+                    time.sleep(rng.uniform(0.5, 2))
+                    own.kill()
+                    own.start()
+                    program.wait_state(timeout=30)
+                time.sleep(1)
+            self.settle(self.kafka, program)
+            self.assertGreaterEqual(program.status()["restarts"], 6)
+            self.assertEqual(program.terminate(), 0)
+        self.judge(self.kafka)
+
+    def test_kill_kafka(self):
+        own = OwnKafka()
+        self.addCleanup(own.remove)
+        kafka = Kafka(own.bootstrap)
+        self.addCleanup(kafka.close)
+        job, rng = self.make(sink={"url": f"kafka://{own.bootstrap}"}), load.seeded(3)
+        with job.background() as program:
+            program.wait_state()
+            with load.Load(self.db):
+                for _ in range(5):
+                    time.sleep(rng.uniform(1, 2))
+                    own.kill()
+                    own.start()
+                    program.check_alive()
+                time.sleep(1)
+            self.settle(kafka, program)
+            self.assertEqual(program.terminate(), 0)
+        self.judge(kafka)
+
+    def test_kill_with_a_file_sink(self):
+        """The same loop into files: what is visible is whole, and all of it together replays to the tables."""
+        import fastavro
+        self.db = self.database(load.SCHEMA)
+        job = self.file_job(self.db, source={"retry_for": "60s"}, sink={"roll": {"bytes": "40KiB", "interval": "500ms"}})
+        rng, program, out = load.seeded(4), job.background(), self.folder / "out"
+        self.addCleanup(program.kill)
+        with load.Load(self.db):
+            for _ in range(KILLS):
+                program.start()
+                program.wait_state()
+                time.sleep(rng.uniform(0.2, 1.5))
+                program.check_alive()
+                program.kill()
+                for path in out.glob("[!.]*.avro"):
+                    with open(path, "rb") as f:
+                        for _ in fastavro.reader(f):
+                            pass
+            program.start()
+            program.wait_state()
+            time.sleep(1)
+        program.terminate()
+        self.assert_ok(job.once())
+        records = []
+        for path in sorted(out.glob("[!.]*.avro")):
+            with open(path, "rb") as f:
+                topic = path.name.rsplit("-", 1)[0]
+                for value in fastavro.reader(f):
+                    row = value["after"] or value["before"]
+                    records.append({"topic": topic, "key": {"id": row["id"]}, "value": value})
+        faults, repeated, firsts = checker.check(records, self.db, load.TABLES, self.tag)
+        self.assertEqual(faults[:10], [], f"{len(faults)} faults")
+        self.assertEqual([p.name for p in out.glob(".*.part")], [], "parts were left")
+        print(f"{len(records)} records in {len(list(out.iterdir()))} files, {repeated} repeated; last position {json.dumps(job.stored()['position'])}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
