@@ -37,9 +37,9 @@ typedef struct fx_encoder {
 
 static fx_encoder *fx_current;
 
-static void fx_render(const tr_type *type, const tr_value *v, tr_writer *w);
+static inline void fx_render(const tr_type *type, const tr_value *v, tr_writer *w);
 
-static void fx_render_list(const tr_type *type, const tr_value *v, tr_writer *w)
+static inline void fx_render_list(const tr_type *type, const tr_value *v, tr_writer *w)
 {
 	bool first = true;
 
@@ -58,7 +58,7 @@ static void fx_render_list(const tr_type *type, const tr_value *v, tr_writer *w)
 	tr_writer_u8(w, type->kind == TR_STRUCT ? '}' : ']');
 }
 
-static void fx_render(const tr_type *type, const tr_value *v, tr_writer *w)
+static inline void fx_render(const tr_type *type, const tr_value *v, tr_writer *w)
 {
 	switch (v->kind) {
 	case TR_V_NULL:
@@ -89,7 +89,7 @@ static void fx_render(const tr_type *type, const tr_value *v, tr_writer *w)
 	}
 }
 
-static int fx_write(const tr_codec *codec, const tr_value *v, tr_writer *w, tr_err *err)
+static inline int fx_write(const tr_codec *codec, const tr_value *v, tr_writer *w, tr_err *err)
 {
 	const fx_codec *c = (const fx_codec *)(const void *)codec;
 
@@ -102,7 +102,7 @@ static int fx_write(const tr_codec *codec, const tr_value *v, tr_writer *w, tr_e
 }
 
 /* With the lock held: the codec of an equal type under the subject, or a new one. */
-static const tr_codec *fx_codec_of(fx_encoder *x, const char *subject, const tr_type *type)
+static inline const tr_codec *fx_codec_of(fx_encoder *x, const char *subject, const tr_type *type)
 {
 	for (size_t i = 0; i < x->count; i++)
 		if (strcmp(x->codecs[i]->subject, subject) == 0 && tr_type_equal(x->codecs[i]->type, type))
@@ -116,8 +116,8 @@ static const tr_codec *fx_codec_of(fx_encoder *x, const char *subject, const tr_
 	return &c->base;
 }
 
-static int fx_compile(tr_encoder *e, const char *subject, const tr_type *type, const volatile bool *stop,
-		      const tr_codec **out, tr_err *err)
+static inline int fx_compile(tr_encoder *e, const char *subject, const tr_type *type, const volatile bool *stop,
+			     const tr_codec **out, tr_err *err)
 {
 	fx_encoder *x = (fx_encoder *)(void *)e;
 
@@ -134,7 +134,7 @@ static const tr_encoder_ops fx_ops = {.name = "recording", .compile = fx_compile
 
 /* Values of columns. */
 
-static int fx_decode_int(const void *arg, tr_datum in, tr_arena *scratch, tr_value *out, tr_err *err)
+static inline int fx_decode_int(const void *arg, tr_datum in, tr_arena *scratch, tr_value *out, tr_err *err)
 {
 	int64_t n = 0;
 
@@ -149,7 +149,7 @@ static int fx_decode_int(const void *arg, tr_datum in, tr_arena *scratch, tr_val
 	return 0;
 }
 
-static int fx_decode_text(const void *arg, tr_datum in, tr_arena *scratch, tr_value *out, tr_err *err)
+static inline int fx_decode_text(const void *arg, tr_datum in, tr_arena *scratch, tr_value *out, tr_err *err)
 {
 	(void)arg;
 	(void)scratch;
@@ -160,7 +160,7 @@ static int fx_decode_text(const void *arg, tr_datum in, tr_arena *scratch, tr_va
 
 /* A column in short: "name:int!" (! required), ":text", ":bytes"; then =default, #rank in the primary key, @ in the
  * identity. */
-static tr_column fx_column(tr_arena *a, uint16_t index, const char *text)
+static inline tr_column fx_column(tr_arena *a, uint16_t index, const char *text)
 {
 	char name[100], type_name[20];
 	tr_column c = {.index = index};
@@ -216,9 +216,13 @@ typedef struct fx {
 	tr_err err;
 	const tr_source_column *source_columns; /* of the next table */
 	bool identity_full;
+	/* a real format instead of the recording one; set before fx_start */
+	const tr_encoder_ops *real_ops;
+	tr_encoder *real;
+	const tr_type *(*real_source)(tr_arena *a);
 } fx;
 
-static const tr_type *fx_source_type(tr_arena *a)
+static inline const tr_type *fx_source_type(tr_arena *a)
 {
 	tr_type *optional_text = tr_type_optional(a, tr_type_new(a, TR_STRING, NULL, 0), true);
 	tr_type *text = tr_type_new(a, TR_STRING, NULL, 0), *number = tr_type_new(a, TR_INT64, NULL, 0);
@@ -230,7 +234,7 @@ static const tr_type *fx_source_type(tr_arena *a)
 }
 
 /* Defaults of all options; change f->options, then fx_start. */
-static void fx_init(fx *f)
+static inline void fx_init(fx *f)
 {
 	memset(f, 0, sizeof(*f));
 	f->options = (tr_event_options){.name = "srv",
@@ -245,7 +249,7 @@ static void fx_init(fx *f)
 					.connector_task_id = "0"};
 }
 
-static void fx_start(fx *f, size_t batch_bytes)
+static inline void fx_start(fx *f, size_t batch_bytes)
 {
 	tr_catalogue_config config = {.options = &f->options,
 				      .encoder_ops = &fx_ops,
@@ -259,7 +263,11 @@ static void fx_start(fx *f, size_t batch_bytes)
 	pthread_mutex_init(&f->encoder.lock, NULL);
 	f->encoder.base = (tr_encoder){.magic = TR_ENCODER_MAGIC, .ops = &fx_ops};
 	tr_arena_init(&f->types, 1 << 20);
-	config.source_type = fx_source_type(&f->types);
+	if (f->real_ops) {
+		config.encoder_ops = f->real_ops;
+		config.encoder = f->real;
+	}
+	config.source_type = f->real_source ? f->real_source(&f->types) : fx_source_type(&f->types);
 	ck_assert_int_eq(tr_catalogue_new(&f->catalogue, &config, &f->err), 0);
 	f->emitter = tr_emitter_new(f->catalogue);
 	f->pool = tr_batch_pool_new(2, batch_bytes);
@@ -268,7 +276,7 @@ static void fx_start(fx *f, size_t batch_bytes)
 	tr_writer_init(&f->shown, 1 << 20);
 }
 
-static void fx_stop(fx *f)
+static inline void fx_stop(fx *f)
 {
 	tr_emitter_free(f->emitter);
 	tr_catalogue_free(f->catalogue);
@@ -281,7 +289,8 @@ static void fx_stop(fx *f)
 }
 
 /* -1 leaves f->err. columns end with NULL. */
-static int fx_compile_table(fx *f, const char *schema, const char *name, const char *const *columns, tr_table **out)
+static inline int fx_compile_table(fx *f, const char *schema, const char *name, const char *const *columns,
+				   tr_table **out)
 {
 	tr_arena a;
 	tr_column list[16];
@@ -318,7 +327,7 @@ static inline tr_table *fx_table_of(fx *f, const char *name, const char *const *
 #define ABSENT    "\3"
 #define ROW(...)  ((const char *const[]){__VA_ARGS__})
 
-static const tr_datum *fx_row(tr_datum *out, const char *const *texts, size_t count)
+static inline const tr_datum *fx_row(tr_datum *out, const char *const *texts, size_t count)
 {
 	for (size_t i = 0; texts && i < count; i++) {
 		uint8_t c = (uint8_t)texts[i][0];
@@ -330,15 +339,15 @@ static const tr_datum *fx_row(tr_datum *out, const char *const *texts, size_t co
 	return texts ? out : NULL;
 }
 
-static tr_change fx_change_of(fx *f, tr_op op, const tr_table *t, const char *txn_id)
+static inline tr_change fx_change_of(fx *f, tr_op op, const tr_table *t, const char *txn_id)
 {
 	f->source.fields[TR_SRC_OWN] = tr_value_int(77);
 	return (tr_change){
 	    .op = op, .table = t, .source = &f->source, .commit_us = 1700000000123456, .txn_id = tr_slice_str(txn_id)};
 }
 
-static int fx_try_txn(fx *f, tr_op op, const tr_table *t, const char *const *before, const char *const *after,
-		      const char *txn_id, bool replayed)
+static inline int fx_try_txn(fx *f, tr_op op, const tr_table *t, const char *const *before, const char *const *after,
+			     const char *txn_id, bool replayed)
 {
 	tr_datum old_row[16], new_row[16];
 	tr_change change = fx_change_of(f, op, t, txn_id);
@@ -360,7 +369,7 @@ static inline void fx_emit_txn(fx *f, tr_op op, const tr_table *t, const char *c
 	ck_assert_msg(fx_try_txn(f, op, t, before, after, txn_id, false) == 0, "%s", f->err.text);
 }
 
-static void fx_render_record(const fx *f, const tr_record *r, tr_writer *w)
+static inline void fx_render_record(const fx *f, const tr_record *r, tr_writer *w)
 {
 	tr_slice key = tr_record_key(f->batch, r), value = tr_record_value(f->batch, r);
 
