@@ -135,7 +135,7 @@ failed:
 
 int main(int argc, char **argv)
 {
-	int64_t events = argc > 1 ? atoll(argv[1]) : 1000000;
+	int64_t events = argc > 1 ? strtoll(argv[1], NULL, 10) : 1000000;
 	int failed = 0;
 
 	tr_arena_init(&arena, (size_t)4 << 20);

@@ -5,7 +5,9 @@
 #include "events/avro/registry.h"
 
 #include <arpa/inet.h>
+#include <openssl/ssl.h>
 #include <poll.h>
+#include <signal.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
@@ -30,6 +32,8 @@ typedef struct peer {
 	_Atomic(bool) stop;
 	const answer *script;
 	size_t count;
+	SSL_CTX *tls; /* NULL = plain HTTP */
+	SSL *session; /* of the one connection being served */
 	_Atomic(int) served, connections;
 	char requests[REQUESTS_MAX][4096];
 } peer;
@@ -50,23 +54,23 @@ static bool read_request(peer *p, int fd, char *text, size_t cap)
 	size_t len = 0;
 
 	while (wait_readable(p, fd)) {
-		ssize_t n = recv(fd, text + len, cap - len - 1, 0);
+		ssize_t n = p->session ? SSL_read(p->session, text + len, (int)(cap - len - 1)) : recv(fd, text + len, cap - len - 1, 0);
 		if (n <= 0)
 			return false;
 		len += (size_t)n;
 		text[len] = '\0';
 		const char *end = strstr(text, "\r\n\r\n"), *length = strcasestr(text, "content-length:");
-		size_t body = length && length < end ? (size_t)atol(length + 15) : 0;
+		size_t body = length && length < end ? strtoul(length + 15, NULL, 10) : 0;
 		if (end && len >= (size_t)(end + 4 - text) + body)
 			return true;
 	}
 	return false;
 }
 
-static void send_all(int fd, const char *text, size_t len)
+static void send_all(peer *p, int fd, const char *text, size_t len)
 {
 	while (len > 0) {
-		ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
+		ssize_t n = p->session ? SSL_write(p->session, text, (int)len) : send(fd, text, len, MSG_NOSIGNAL);
 		if (n <= 0)
 			return;
 		text += n;
@@ -84,13 +88,13 @@ static bool give(peer *p, int fd, const answer *a)
 	if (a->status == -2)
 		return wait_readable(p, fd) && false;
 	if (a->status == -1) {
-		send_all(fd, a->body, strlen(a->body));
+		send_all(p, fd, a->body, strlen(a->body));
 		return false;
 	}
 	int n = snprintf(head, sizeof(head), "HTTP/1.1 %d Thing\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
 	                 a->status, strlen(a->body));
-	send_all(fd, head, (size_t)n);
-	send_all(fd, a->body, strlen(a->body));
+	send_all(p, fd, head, (size_t)n);
+	send_all(p, fd, a->body, strlen(a->body));
 	return true;
 }
 
@@ -115,11 +119,20 @@ static void *run_peer(void *context)
 	while (wait_readable(p, p->listener)) {
 		int fd = accept(p->listener, NULL, NULL);
 		atomic_fetch_add(&p->connections, 1);
-		serve(p, fd);
+		if (p->tls) {
+			p->session = SSL_new(p->tls);
+			SSL_set_fd(p->session, fd);
+		}
+		if (!p->session || SSL_accept(p->session) == 1)
+			serve(p, fd);
+		SSL_free(p->session);
+		p->session = NULL;
 		close(fd);
 	}
 	return NULL;
 }
+
+static SSL_CTX *next_tls; /* of the next peer that is started */
 
 static void peer_start(peer *p, const answer *script, size_t count)
 {
@@ -129,6 +142,7 @@ static void peer_start(peer *p, const answer *script, size_t count)
 	memset(p, 0, sizeof(*p));
 	p->script = script;
 	p->count = count;
+	p->tls = next_tls;
 	p->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_eq(bind(p->listener, (struct sockaddr *)&address, len), 0);
 	ck_assert_int_eq(listen(p->listener, 8), 0);
@@ -496,6 +510,51 @@ START_TEST(addresses_are_checked)
 }
 END_TEST
 
+/* A certificate of its own authority, for 127.0.0.1; the client shows the same one. */
+START_TEST(tls_with_and_without_trust)
+{
+	char dir[] = "/tmp/tr-registry-XXXXXX", command[700], cert[100], key[100];
+	int32_t id = 0;
+	tr_err err = {0};
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(cert, sizeof(cert), "%s/cert.pem", dir), snprintf(key, sizeof(key), "%s/key.pem", dir);
+	snprintf(command, sizeof(command), "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=registry "
+	         "-addext subjectAltName=IP:127.0.0.1 -keyout %s -out %s 2>/dev/null", key, cert);
+	ck_assert_int_eq(system(command), 0);
+	signal(SIGPIPE, SIG_IGN);
+	next_tls = SSL_CTX_new(TLS_server_method());
+	ck_assert_int_eq(SSL_CTX_use_certificate_file(next_tls, cert, SSL_FILETYPE_PEM), 1);
+	ck_assert_int_eq(SSL_CTX_use_PrivateKey_file(next_tls, key, SSL_FILETYPE_PEM), 1);
+	ck_assert_int_eq(SSL_CTX_load_verify_locations(next_tls, cert, NULL), 1);
+	SSL_CTX_set_verify(next_tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	START({200, "{\"id\":21}"});
+	snprintf(url, sizeof(url), "https://127.0.0.1:%d", server.port);
+	tr_avro_registry *r = client_with((tr_registry_options){.url = url, .auto_register = true, .ca_file = cert, .cert_file = cert, .key_file = key});
+	ck_assert_msg(tr_avro_registry_id(r, "s", "\"int\"", NULL, &id, &err) == 0, "%s %s", err.text, err.detail);
+	ck_assert_int_eq(id, 21);
+	tr_avro_registry_free(r);
+	r = client_with((tr_registry_options){.url = url, .auto_register = true, .retry_ms = 5000});
+	ck_assert_int_eq(tr_avro_registry_id(r, "s", "\"int\"", NULL, &id, &err), -1);
+	ck_assert_msg(err.code == TR_E_REGISTRY_REFUSED, "%s %s", err.text, err.detail);
+	ck_assert_ptr_nonnull(strstr(err.hint, "ca_file"));
+	tr_avro_registry_free(r);
+	r = client_with((tr_registry_options){.url = url, .auto_register = true, .ca_file = cert});
+	ck_assert_int_eq(tr_avro_registry_id(r, "s", "\"int\"", NULL, &id, &err), -1); /* no client certificate */
+	ck_assert_int_ne(err.code, TR_OK);
+	tr_avro_registry_free(r);
+	r = client_with((tr_registry_options){.url = url, .auto_register = true, .ca_file = "/nonexistent/ca.pem", .retry_ms = 5000});
+	ck_assert_int_eq(tr_avro_registry_id(r, "s", "\"int\"", NULL, &id, &err), -1);
+	ck_assert_msg(err.code == TR_E_CONFIG, "%s %s", err.text, err.detail);
+	tr_avro_registry_free(r);
+	peer_stop(&server);
+	ck_assert_int_eq(server.served, 1);
+	SSL_CTX_free(next_tls);
+	next_tls = NULL;
+	unlink(cert), unlink(key), rmdir(dir);
+}
+END_TEST
+
 START_TEST(encoder_frames_with_the_id)
 {
 	tr_event_options options = {0};
@@ -574,5 +633,5 @@ END_TEST
 TEST_MAIN("registry", registers, looks_up_only, credentials_are_sent_and_never_shown, incompatible_stops_at_once, refusals,
           answers_that_make_no_sense, huge_answers_are_cut_off, retries_until_it_answers, gives_up_after_retry_ms,
           nobody_listens, a_silent_registry_times_out, stops_while_waiting_for_an_answer, stops_between_retries,
-          tries_the_next_address, reads_schemas_by_id_once, checks, addresses_are_checked, encoder_frames_with_the_id,
+          tries_the_next_address, reads_schemas_by_id_once, checks, addresses_are_checked, tls_with_and_without_trust, encoder_frames_with_the_id,
           real_registry)
