@@ -260,7 +260,7 @@ int tr_config_pipeline(tr_config *config, const char *name, tr_settings **out, t
 		return 0;
 	}
 	for (size_t i = 0; i < config->count; i++) {
-		const char *each = config->pipelines[i].pipeline.name;
+		const char *each = config->pipelines[i].pipeline.name ? config->pipelines[i].pipeline.name : "(unnamed)";
 
 		if (name && strcmp(each, name) == 0) {
 			*out = &config->pipelines[i];

@@ -361,7 +361,7 @@ static int map_producer(tr_dbz *d, const char *property, const char *name, const
 	} known[] = {
 	    {"bootstrap.servers", NULL, NULL},
 	    {"max.request.size", "message.max.bytes", NULL},
-	    {"delivery.timeout.ms", "message.timeout.ms", NULL},
+	    {"delivery.timeout.ms", NULL, "an outage of the brokers, however long, does not fail events"},
 	    {"key.serializer", NULL, "a Java class"}, {"value.serializer", NULL, "a Java class"},
 	    {"acks", NULL, "always all"}, {"enable.idempotence", NULL, "always true"},
 	    {"max.in.flight.requests.per.connection", NULL, "chosen by tailrace: order is kept"},

@@ -21,6 +21,9 @@ const tr_option tr_options[] = {
  .example = "shop",
  .help = "Topic prefix, key of the stored state, source.name. Default: the database's name."},
 
+{"delivery", ENUM, "exactly_once", AT(pipeline.delivery), ONE_OF("at_least_once", "exactly_once"), .flag = "--delivery",
+ .help = "exactly_once: Kafka transactions. Until they are in this build, it runs as at_least_once and says so at start."},
+
 {"source.url", STRING, NULL, AT(pipeline.source.url), .flags = TR_OPTION_OWN, .flag = "--source",
  .example = "\"postgres://cdc:${PGPASSWORD:-}@db:5432/shop?sslmode=verify-full\"",
  .help = "Where the changes come from, as libpq reads it; PGPASSWORD, the password file and service files work as in psql."},
@@ -186,9 +189,6 @@ const tr_option tr_options[] = {
  .help = "file: a file is closed and made visible after this time."},
 {"sink.file_codec", CHOICE, "null", AT(pipeline.sink.file_codec), ONE_OF("null", "deflate"),
  .help = "file: compression of Avro blocks."},
-
-{"delivery", ENUM, "exactly_once", AT(pipeline.delivery), ONE_OF("at_least_once", "exactly_once"), .flag = "--delivery",
- .help = "exactly_once: Kafka transactions. Until they are in this build, it runs as at_least_once and says so at start."},
 
 {"state.url", STRING, NULL, AT(pipeline.state_url), .flag = "--state", .example = "file:/var/lib/tailrace",
  .help = "Where the position is kept: file:DIR. Default: /var/lib/tailrace when this user can write there, else "
