@@ -21,6 +21,7 @@ typedef struct tr_session tr_session;
 struct tr_pipeline {
 	uint32_t magic;
 	const tr_pipeline_config *config;
+	tr_sink_options sink_options; /* the configured ones and what only the pipeline knows */
 	tr_metrics metrics;
 	/* made at start, freed at the end */
 	tr_store *store;

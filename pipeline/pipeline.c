@@ -55,6 +55,14 @@ static void size_batches(tr_pipeline *p)
 	tr_metric_set(&p->metrics, TR_M_MEMORY_LIMIT, (int64_t)memory);
 }
 
+static void sink_options(tr_pipeline *p)
+{
+	p->sink_options = p->config->sink;
+	p->sink_options.name = p->config->name;
+	p->sink_options.events = &p->config->events;
+	p->sink_options.queue_bytes = p->pool_bytes;
+}
+
 int tr_pipeline_new(tr_pipeline **out, const tr_pipeline_config *config, tr_err *err)
 {
 	tr_pipeline *p = calloc(1, sizeof(*p));
@@ -74,6 +82,7 @@ int tr_pipeline_new(tr_pipeline **out, const tr_pipeline_config *config, tr_err 
 	tr_arena_init(&p->arena, 1 << 20);
 	p->state_since_us = tr_clock_mono_us();
 	size_batches(p);
+	sink_options(p);
 	*out = p;
 	return 0;
 }

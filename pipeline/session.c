@@ -14,7 +14,7 @@ int tr_session_open(tr_session *s, tr_pipeline *p, tr_err *err)
 	s->ring = tr_ring_new(p->batch_count + 4);
 	if (!s->ring)
 		return tr_err_set(err, TR_E_MEMORY, "the batch ring could not be made");
-	if (ops->open(&s->sink, &p->config->sink, &p->metrics, err) != 0)
+	if (ops->open(&s->sink, &p->sink_options, &p->metrics, err) != 0)
 		return -1;
 	if (pthread_create(&s->delivery, NULL, tr_delivery_thread, s) != 0)
 		return tr_err_set(err, TR_E_SYSTEM, "the delivery thread could not be started");
