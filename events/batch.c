@@ -69,8 +69,10 @@ tr_batch_pool *tr_batch_pool_new(size_t count, size_t max_bytes)
 {
 	tr_batch_pool *pool = calloc(1, sizeof(*pool));
 
+	TR_ASSERT(count > 0);
 	/* Records address the bytes with 32 bits, and one value of them means "absent". */
-	TR_ASSERT(count > 0 && max_bytes < TR_ABSENT_LEN);
+	if (max_bytes >= TR_ABSENT_LEN)
+		max_bytes = TR_ABSENT_LEN - 1;
 	if (!pool)
 		return NULL;
 	pool->magic = POOL_MAGIC;

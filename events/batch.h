@@ -62,8 +62,8 @@ typedef struct tr_batch {
 } tr_batch;
 #define TR_BATCH_MAGIC 0xba7c4001u
 
-/* count batches of at most max_bytes each, below 4 GiB (bytes grow on demand; a single event may pass the target size of
- * its owner up to max_bytes). NULL when memory ran out. */
+/* count batches of at most max_bytes each (and never 4 GiB; bytes grow on demand; a single event may pass the target size
+ * of its owner up to max_bytes). NULL when memory ran out. */
 tr_batch_pool *tr_batch_pool_new(size_t count, size_t max_bytes);
 void tr_batch_pool_free(tr_batch_pool *pool);
 /* An empty open batch; waits up to timeout_ms for one to come back (back-pressure); NULL on timeout. Any thread. */

@@ -109,6 +109,17 @@ START_TEST(a_giant_gives_its_memory_back)
 }
 END_TEST
 
+START_TEST(offsets_never_overflow)
+{
+	tr_batch_pool *pool = tr_batch_pool_new(1, (size_t)1 << 40);
+	tr_batch *b = tr_batch_take(pool, 0);
+
+	ck_assert_uint_eq(b->bytes.max, TR_ABSENT_LEN - 1);
+	tr_batch_put_back(b);
+	tr_batch_pool_free(pool);
+}
+END_TEST
+
 START_TEST(records_grow)
 {
 	tr_batch_pool *pool = tr_batch_pool_new(1, 1 << 20);
@@ -125,4 +136,4 @@ START_TEST(records_grow)
 END_TEST
 
 TEST_MAIN("batch", a_pool_is_bounded, taking_waits_for_a_return, put_back_empties_but_keeps_memory,
-	  a_giant_gives_its_memory_back, records_grow)
+	  a_giant_gives_its_memory_back, offsets_never_overflow, records_grow)
