@@ -192,11 +192,14 @@ static int fail(sink *s, const tr_err *why)
 {
 	if (s->failed.code == TR_OK)
 		s->failed = *why;
+	if (!s->failed.hint[0])
+		tr_err_hint(&s->failed, "What was acknowledged so far is safe. Mend the cause, then start again: tailrace goes on from "
+		                        "the last durable position.");
 	for (size_t i = 0; i < s->inflight.count; i++) {
 		tr_batch *batch = tr_inflight_at(&s->inflight, i);
 		if (batch->state != TR_BATCH_SENT)
 			continue;
-		tr_batch_fail(batch, why);
+		tr_batch_fail(batch, &s->failed);
 		batch->pending = 0;
 		if (s->metrics)
 			tr_metric_add(s->metrics, TR_M_RECORDS_FAILED, (int64_t)batch->count);

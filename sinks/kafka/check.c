@@ -5,7 +5,6 @@
 #include "core/clock.h"
 #include "sinks/kafka/kafka.h"
 
-#define METADATA_TIMEOUT_MS 10000
 #define LIBRARY_SAFE 0x020500ff /* 2.5.0 */
 #define PROBES TR_KAFKA_TOPIC_CHUNK
 
@@ -152,23 +151,6 @@ static void check_producer(const checking *c)
 		say_error(c, "kafka producer", &k->fatal);
 }
 
-static int wait_metadata(tr_kafka_client *k, const struct rd_kafka_metadata **out, tr_err *err)
-{
-	int64_t deadline_us = tr_clock_mono_us() + (int64_t)METADATA_TIMEOUT_MS * 1000;
-	rd_kafka_resp_err_t e;
-
-	/* In slices, so that what the brokers answered to the login is heard. */
-	do {
-		e = rd_kafka_metadata(k->rk, 1, NULL, out, 500);
-		rd_kafka_poll(k->rk, 0);
-		if (e == RD_KAFKA_RESP_ERR_NO_ERROR)
-			return 0;
-		if (atomic_load(&k->stop))
-			return tr_err_set(err, TR_E_INTERRUPTED, "stopped on request");
-	} while (tr_clock_mono_us() < deadline_us && k->refused_since_us == 0);
-	return tr_kafka_no_answer(k, "talk", err);
-}
-
 int tr_kafka_check(tr_kafka_sink *s, tr_finding_fn report, void *context, tr_err *err)
 {
 	checking c = {.s = s, .report = report, .context = context};
@@ -176,7 +158,7 @@ int tr_kafka_check(tr_kafka_sink *s, tr_finding_fn report, void *context, tr_err
 	int result;
 
 	check_library(&c);
-	if (wait_metadata(&s->client, &m, err) != 0)
+	if (tr_kafka_metadata(&s->client, true, &m, err) != 0)
 		return -1;
 	check_cluster(&c, m);
 	check_producer(&c);

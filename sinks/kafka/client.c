@@ -8,6 +8,9 @@
 #include "core/clock.h"
 #include "core/log.h"
 
+#define METADATA_TIMEOUT_MS 10000
+#define METADATA_SLICE_MS 500
+
 /* linger 5 ms: at 1,000 events/s nothing waits longer, and a flood fills its requests anyway. The byte limit of the queue is
  * opened: its bytes are ours and bounded by the batches; what librdkafka itself holds is bounded by the message count.
  * message.max.bytes is opened too: the sink compares with each topic's own limit. */
@@ -159,6 +162,7 @@ static void on_error(rd_kafka_t *rk, int e, const char *reason, void *opaque)
 	if (e == RD_KAFKA_RESP_ERR__FATAL) {
 		rd_kafka_resp_err_t why = rd_kafka_fatal_error(c->rk, text, sizeof(text));
 		tr_kafka_error(&c->fatal, why, text, "go on", "producing");
+		c->fatal_since_us = tr_clock_mono_us();
 		return;
 	}
 	/* "all down" follows from what was said before: the cause is better news. */
@@ -350,4 +354,20 @@ rd_kafka_event_t *tr_kafka_wait(tr_kafka_client *c, rd_kafka_queue_t *queue, int
 	}
 	tr_err_set(err, TR_E_INTERRUPTED, "stopped on request");
 	return NULL;
+}
+
+int tr_kafka_metadata(tr_kafka_client *c, bool all_topics, const struct rd_kafka_metadata **out, tr_err *err)
+{
+	int64_t deadline_us = tr_clock_mono_us() + (int64_t)METADATA_TIMEOUT_MS * 1000;
+
+	/* In slices, so that what the brokers answered to the login is heard. */
+	do {
+		rd_kafka_resp_err_t e = rd_kafka_metadata(c->rk, all_topics, NULL, out, METADATA_SLICE_MS);
+		rd_kafka_poll(c->rk, 0);
+		if (e == RD_KAFKA_RESP_ERR_NO_ERROR)
+			return 0;
+		if (atomic_load(&c->stop))
+			return tr_err_set(err, TR_E_INTERRUPTED, "stopped on request");
+	} while (tr_clock_mono_us() < deadline_us && c->refused_since_us == 0);
+	return tr_kafka_no_answer(c, "talk", err);
 }

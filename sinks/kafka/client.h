@@ -27,6 +27,7 @@ typedef struct tr_kafka_client {
 	bool unreachable;           /* all brokers are down; logged once */
 	int64_t refused_since_us;   /* monotonic time of the first refused login since the last delivery; 0 = none */
 	tr_err fatal;               /* the client cannot go on; code TR_OK = none */
+	int64_t fatal_since_us;     /* monotonic */
 } tr_kafka_client;
 
 typedef struct tr_kafka_options {
@@ -56,6 +57,9 @@ int tr_kafka_no_answer(const tr_kafka_client *c, const char *verb, tr_err *err);
 rd_kafka_event_t *tr_kafka_wait(tr_kafka_client *c, rd_kafka_queue_t *queue, int timeout_ms, const char *verb, tr_err *err);
 
 void tr_kafka_client_back(tr_kafka_client *c);
+/* The cluster as its brokers tell it (free with rd_kafka_metadata_destroy): with all its topics, or those in use. */
+int tr_kafka_metadata(tr_kafka_client *c, bool all_topics, const struct rd_kafka_metadata **out, tr_err *err);
+
 /* Notes a delivery: the brokers are there. */
 static inline void tr_kafka_client_alive(tr_kafka_client *c)
 {

@@ -15,6 +15,7 @@
 #define FLUSH_MS 20
 /* A login that is refused for this long, with nothing delivered in between, is not a broker starting up. */
 #define REFUSED_US (30 * 1000000LL)
+#define FATAL_GRACE_US 1000000
 
 static tr_kafka_sink *self(tr_sink *s)
 {
@@ -137,7 +138,7 @@ static int send_batch(tr_sink *base, tr_batch *batch, tr_err *err)
 
 	if (s->failed.code != TR_OK || (s->current && tr_kafka_produce(s) != 0))
 		return failed(s, err);
-	if (s->current)
+	if (s->current || s->client.fatal.code != TR_OK)
 		return 1;
 	if (tr_kafka_prepare(s, batch, err) != 0 || tr_inflight_push(&s->inflight, batch, err) != 0)
 		return -1;
@@ -153,14 +154,14 @@ static int send_batch(tr_sink *base, tr_batch *batch, tr_err *err)
 	return 0;
 }
 
-/* States of the client that no record reports. */
+/* States of the client that no record reports. The report that says why the client cannot go on comes right behind that news. */
 static int check_client(tr_kafka_sink *s)
 {
 	tr_err why = {0};
 
 	if (s->failed.code != TR_OK)
 		return -1;
-	if (s->client.fatal.code != TR_OK)
+	if (s->client.fatal.code != TR_OK && (s->queued == 0 || tr_clock_mono_us() - s->client.fatal_since_us > FATAL_GRACE_US))
 		return tr_kafka_fail(s, NULL, &s->client.fatal);
 	if (s->client.refused_since_us != 0 && s->queued > 0 && tr_clock_mono_us() - s->client.refused_since_us > REFUSED_US) {
 		tr_kafka_no_answer(&s->client, "log in", &why);

@@ -162,6 +162,8 @@ int tr_kafka_produce(tr_kafka_sink *s)
 	size_t max;
 	int result = 0;
 
+	if (s->client.fatal.code != TR_OK)
+		return 0; /* poll will say why */
 	while (result == 0 && s->current && s->next < s->current->count && (max = room(s)) > 0) {
 		if (s->failed.code != TR_OK) /* a report that came in while room was made */
 			return -1;

@@ -205,10 +205,40 @@ static int look_into_metadata(tr_kafka_client *c, tr_kafka_topic *t, tr_err *err
 		note(t, e, NULL);
 		return 0;
 	}
+	rd_kafka_poll(c->rk, 0);
+	if (tr_kafka_code(e) == TR_E_SINK_UNAVAILABLE)
+		return tr_kafka_no_answer(c, "look for topics", err);
 	/* That it is unknown is no news; why it could not be made is. */
 	if (tr_kafka_code(e) != TR_E_SINK_TOPIC)
 		note(t, e, NULL);
 	return topic_error(t, "use", err);
+}
+
+/* 1 when the controller is one of the brokers that are there. */
+static int has_controller(tr_kafka_client *c, tr_err *err)
+{
+	const struct rd_kafka_metadata *m = NULL;
+	int result = 0;
+
+	if (tr_kafka_metadata(c, false, &m, err) != 0)
+		return -1;
+	int32_t id = rd_kafka_controllerid(c->rk, 0);
+	for (int i = 0; i < m->broker_cnt; i++)
+		result |= m->brokers[i].id == id;
+	rd_kafka_metadata_destroy(m);
+	return result;
+}
+
+/* Without a controller (an election, or a cluster that never names one) topics can be neither described nor made; those that
+ * are there can be written. */
+static int without_controller(tr_kafka_client *c, tr_kafka_topic *topics, size_t count, tr_err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		note(&topics[i], RD_KAFKA_RESP_ERR_NOT_CONTROLLER, "the cluster has no controller now");
+		if (look_into_metadata(c, &topics[i], err) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int missing_error(const tr_kafka_topic *t, tr_err *err)
@@ -276,7 +306,12 @@ static void compare_policy(const tr_kafka_client *c, const tr_sink_options *o, c
 int tr_kafka_topics_ensure(tr_kafka_client *c, const tr_sink_options *options, tr_kafka_topic *topics, size_t count, tr_err *err)
 {
 	bool made;
+	int controller = has_controller(c, err);
 
+	if (controller < 0)
+		return -1;
+	if (controller == 0)
+		return without_controller(c, topics, count, err);
 	if (tr_kafka_topics_describe(c, topics, count, err) != 0 || make_missing(c, options, topics, count, &made, err) != 0)
 		return -1;
 	if (made && describe_new(c, topics, count, err) != 0)
