@@ -158,8 +158,9 @@ static int misfit(const path *at, const char *why, tr_err *err)
 
 	tr_writer_init(&text, 4096);
 	put_path(&text, at);
-	tr_err_set(err, TR_E_ENCODE_VALUE, "field \"%.*s\" does not fit its schema", (int)text.len,
-	           text.data ? (const char *)text.data : "");
+	if (text.len == 0)
+		tr_writer_text(&text, "(the whole value)");
+	tr_err_set(err, TR_E_ENCODE_VALUE, "field \"%.*s\" does not fit its schema", (int)text.len, (const char *)text.data);
 	tr_err_detail(err, "%s", why);
 	tr_writer_release(&text);
 	return -1;

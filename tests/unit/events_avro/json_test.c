@@ -78,7 +78,7 @@ START_TEST(random_doubles_are_shortest)
 	tr_writer w;
 
 	tr_writer_init(&w, 1000);
-	for (int i = 0; i < 200000; i++) {
+	for (int i = 0; i < 50000; i++) {
 		uint64_t bits = rng_next(&r);
 		double d;
 		memcpy(&d, &bits, sizeof(d));
@@ -107,7 +107,7 @@ START_TEST(random_floats_are_shortest)
 	tr_writer w;
 
 	tr_writer_init(&w, 1000);
-	for (int i = 0; i < 200000; i++) {
+	for (int i = 0; i < 50000; i++) {
 		uint32_t bits = (uint32_t)rng_next(&r);
 		float f;
 		memcpy(&f, &bits, sizeof(f));
