@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -51,11 +52,11 @@ static enum MHD_Result get_status(struct MHD_Connection *connection, const tr_ht
 
 static enum MHD_Result get_ready(struct MHD_Connection *connection, const tr_http *http)
 {
-	char reason[512];
-	bool ready = tr_status_ready(http->view, reason, sizeof(reason) - 1);
+	char reason[512], text[520];
+	bool ready = tr_status_ready(http->view, reason, sizeof(reason));
 
-	strcat(reason, "\n");
-	return answer(connection, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", strdup(reason));
+	snprintf(text, sizeof(text), "%s\n", reason);
+	return answer(connection, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", strdup(text));
 }
 
 static enum MHD_Result get_metrics(struct MHD_Connection *connection, const tr_http *http)
@@ -137,7 +138,7 @@ static int bind_socket(const char *listen_text, int *out_fd, unsigned *out_port,
 	freeaddrinfo(all);
 	*out_port = 0;
 	if (getnameinfo((struct sockaddr *)&bound, bound_size, NULL, 0, shown, sizeof(shown), NI_NUMERICSERV) == 0)
-		*out_port = (unsigned)atoi(shown);
+		*out_port = (unsigned)strtoul(shown, NULL, 10);
 	*out_fd = fd;
 	return 0;
 }

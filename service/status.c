@@ -102,7 +102,7 @@ bool tr_status_split(const char *listen, char *host, size_t host_size, char *por
 	size_t len;
 
 	if (!colon || colon[1] == '\0' || strlen(colon + 1) >= port_size || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-	    atoi(colon + 1) > 65535)
+	    strtol(colon + 1, NULL, 10) > 65535)
 		return false;
 	len = (size_t)(colon - listen);
 	if (len >= 2 && listen[0] == '[' && listen[len - 1] == ']') {

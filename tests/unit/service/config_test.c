@@ -102,17 +102,16 @@ END_TEST
 
 START_TEST(limits_hold)
 {
-	char deep[256] = "name: ", *many;
+	char deep[64] = "name: ", *many;
 	size_t at;
 
-	for (int i = 0; i < 40; i++)
-		strcat(deep, "[");
+	memset(deep + 6, '[', 40);
 	ck_fails(deep, TR_E_CONFIG, "nested too deeply", NULL);
 	/* Each alias doubles: a small file that would be a billion nodes. */
 	many = malloc(4096);
-	at = (size_t)sprintf(many, "a0: &a0 [x,x,x,x,x,x,x,x]\n");
+	at = (size_t)snprintf(many, 4096, "a0: &a0 [x,x,x,x,x,x,x,x]\n");
 	for (int i = 1; i < 9; i++)
-		at += (size_t)sprintf(many + at, "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1, i - 1, i - 1, i - 1,
+		at += (size_t)snprintf(many + at, 4096 - at, "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1, i - 1, i - 1, i - 1,
 		    i - 1, i - 1, i - 1, i - 1);
 	ck_fails(many, TR_E_CONFIG, "too many values", NULL);
 	free(many);

@@ -69,8 +69,7 @@ static tr_config *configure_case(const char *name)
 	ck_assert_msg(file != NULL, "%s", path);
 	len = fread(text, 1, sizeof(text) - sizeof(EXTRA) - 32, file);
 	fclose(file);
-	text[len] = '\0';
-	strcat(text, EXTRA "database.dbname=golden\n");
+	snprintf(text + len, sizeof(text) - len, "%s", EXTRA "database.dbname=golden\n");
 	return configure(text);
 }
 
