@@ -153,7 +153,8 @@ static size_t take_answer(char *bytes, size_t size, size_t count, void *context)
 
 static bool stopped(const tr_avro_registry *r)
 {
-	return r->stop && *r->stop;
+	/* Set by another thread or a signal handler; no other memory hangs on it. */
+	return r->stop && __atomic_load_n(r->stop, __ATOMIC_RELAXED);
 }
 
 static int poll_stop(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)

@@ -397,7 +397,7 @@ static volatile bool stop;
 static void *stop_soon(void *unused)
 {
 	tr_clock_sleep_ms(200);
-	stop = true;
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	return unused;
 }
 
