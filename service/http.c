@@ -44,7 +44,7 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned code, 
 static enum MHD_Result get_status(struct MHD_Connection *connection, const tr_http *http)
 {
 	json_t *root = tr_status_json(http->view);
-	char *body = json_dumps(root, JSON_INDENT(1));
+	char *body = json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
 
 	json_decref(root);
 	return answer(connection, MHD_HTTP_OK, "application/json", body);

@@ -79,23 +79,26 @@ static void put_plain(tr_slice value, tr_writer *w)
 		tr_writer_u8(w, value.ptr[i] < 0x20 || value.ptr[i] == 0x7f ? '?' : value.ptr[i]);
 }
 
-/* name=value of a row's fields; with `old` only those that differ, as name=old→new. */
-static void put_fields(tr_slice row, tr_slice old, const tr_colours *c, tr_writer *w)
+/*
+ * name=value of a row's fields; with `old` only those that differ, as name=old→new, and the first one when the record has
+ * no key that says which row it is.
+ */
+static void put_fields(tr_slice row, tr_slice old, bool first, const tr_colours *c, tr_writer *w)
 {
 	tr_slice name, value;
 	bool any = false;
 
-	for (size_t at = 0; tr_json_view_next(row, &at, &name, &value);) {
+	for (size_t at = 0; tr_json_view_next(row, &at, &name, &value); first = false) {
 		size_t old_at = 0;
 		tr_slice old_name, old_value = {0};
 
 		while (old.len > 0 && tr_json_view_next(old, &old_at, &old_name, &old_value) && !tr_slice_eq(old_name, name))
 			old_value = (tr_slice){0};
-		if (old.len > 0 && tr_slice_eq(old_value, value))
+		if (old.len > 0 && tr_slice_eq(old_value, value) && !first)
 			continue;
-		any = true;
+		any = any || !first;
 		tr_writer_format(w, " %s%.*s%s=", c->dim, (int)name.len, (const char *)name.ptr, c->reset);
-		if (old.len > 0) {
+		if (old.len > 0 && !tr_slice_eq(old_value, value)) {
 			put_cut(old_value, w);
 			tr_writer_text(w, " → ");
 		}
@@ -153,15 +156,15 @@ void tr_tail_line(const tr_tail_event *given, const tr_colours *c, tr_writer *w)
 		put_plain(e.key, w);
 	}
 	if (op.op == 'u' && !is_null(before))
-		put_fields(after, before, c, w);
+		put_fields(after, before, e.key.len == 0, c, w);
 	else if (op.op == 'd')
-		put_fields(before, (tr_slice){0}, c, w);
+		put_fields(before, (tr_slice){0}, false, c, w);
 	else if (op.op != 0 && !is_null(after))
-		put_fields(after, (tr_slice){0}, c, w);
+		put_fields(after, (tr_slice){0}, false, c, w);
 	else if (op.op == 'm')
-		put_fields(tr_json_view_get(e.value, "message"), (tr_slice){0}, c, w);
+		put_fields(tr_json_view_get(e.value, "message"), (tr_slice){0}, false, c, w);
 	else if (op.op == 0 && e.value.len > 0 && e.value.ptr[0] == '{')
-		put_fields(e.value, (tr_slice){0}, c, w);
+		put_fields(e.value, (tr_slice){0}, false, c, w);
 	else if (op.op == 0) {
 		tr_writer_u8(w, ' ');
 		put_plain(e.value, w);
