@@ -124,6 +124,10 @@ static void hint_of_code(tr_err *err)
 	case TR_E_SLOT_BUSY:
 		tr_err_hint(err, "Another process reads this slot; only one may. It is tried again until it is free.");
 		break;
+	case TR_E_SOURCE_UNAVAILABLE:
+		tr_err_hint(err, "Check host and port in source.url and that the server runs. What is stored is safe; it is tried again "
+		                 "for source.retry_for.");
+		break;
 	default:
 		break;
 	}

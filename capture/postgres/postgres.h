@@ -21,6 +21,7 @@ typedef struct tr_pgc_server {
 	tr_pgc_identity id;         /* slot: ours */
 	char user[TR_PGC_NAME_MAX];
 	bool standby;
+	bool logical;               /* wal_level */
 	int sender_timeout_ms;      /* 0 = none */
 	uint64_t log_end;           /* when prepared: what --once waits for */
 } tr_pgc_server;

@@ -234,6 +234,10 @@ static int lock_table(tr_pgc_reader *r, const tr_pgc_listed *t, tr_err *err)
 		result = tr_err_set(err, TR_E_SNAPSHOT_FAILED, "table \"%s.%s\" was rewritten while the snapshot began", t->schema, t->name);
 		tr_err_hint(err, "Nothing is lost; the snapshot is made again.");
 	}
+	if (result && err->code == TR_E_SOURCE_PRIVILEGE)
+		tr_err_hint(err, "Run: GRANT USAGE ON SCHEMA \"%s\" TO \"%s\"; GRANT SELECT ON TABLE \"%s\".\"%s\" TO \"%s\"; then start again: "
+		                 "the snapshot is made anew.", t->schema, r->run->s->server.user, t->schema, t->name,
+		            r->run->s->server.user);
 	PQclear(answer);
 	tr_writer_release(&sql);
 	return result;

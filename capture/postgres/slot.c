@@ -11,7 +11,8 @@
 static const char server_sql[] =
 	"SELECT current_database(), current_user, pg_is_in_recovery(),"
 	" (SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'),"
-	" CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END";
+	" CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END,"
+	" coalesce(current_setting('effective_wal_level', true), current_setting('wal_level')) = 'logical'";
 
 static int read_settings(tr_pgc *s, tr_err *err)
 {
@@ -24,6 +25,7 @@ static int read_settings(tr_pgc *s, tr_err *err)
 	s->server.standby = PQgetvalue(r, 0, 2)[0] == 't';
 	s->server.sender_timeout_ms = (int)strtol(PQgetvalue(r, 0, 3), NULL, 10);
 	bool known = tr_pgc_lsn_parse(PQgetvalue(r, 0, 4), &s->server.log_end);
+	s->server.logical = PQgetvalue(r, 0, 5)[0] == 't';
 	PQclear(r);
 	return known ? 0 : tr_err_set(err, TR_E_SOURCE_SQL, "could not read the end of the server's log");
 }
@@ -44,6 +46,10 @@ int tr_pgc_server_read(tr_pgc *s, tr_err *err)
 	if (s->server.standby && s->server.version < 160000) {
 		tr_err_set(err, TR_E_SOURCE_SETTING, "cannot capture from a standby of PostgreSQL %d", s->server.version / 10000);
 		return tr_err_hint(err, "Logical decoding on a standby needs PostgreSQL 16; connect to the primary.");
+	}
+	if (!s->server.logical) {
+		tr_err_set(err, TR_E_SOURCE_SETTING, "cannot capture: the server's wal_level is not logical");
+		return tr_err_hint(err, "Run: ALTER SYSTEM SET wal_level = 'logical'; then restart the server. Nothing was changed.");
 	}
 	return 0;
 }

@@ -147,7 +147,7 @@ static int plan_new(tr_pgc *s, const tr_pgc_slot *slot, bool started_before, tr_
 	}
 	if (!slot->exists) {
 		s->plan = TR_PGC_SLOT_MAKE;
-		return s->options->create ? 0 : slot_absent(s, err);
+		return 0;
 	}
 	if (!s->options->create || !snapshot) {
 		s->plan = TR_PGC_SLOT_USE;
@@ -212,6 +212,8 @@ static int source_prepare(tr_source *base, tr_slice position, tr_slice identity,
 	/* Before the slot: the server looks a publication up as of the change it decodes. */
 	if (tr_pgc_publication_prepare(s, err))
 		return -1;
+	if (s->plan == TR_PGC_SLOT_MAKE && !s->options->create)
+		return slot_absent(s, err);
 	atomic_store(&s->confirmed, s->position.lsn);
 	*snapshot = position.len == 0 && s->options->snapshot_mode != TR_SNAPSHOT_NEVER;
 	return 0;
