@@ -1,0 +1,110 @@
+#include <string.h>
+
+#include "capture/postgres/filter.h"
+#include "tests/unit/test.h"
+
+static bool captured(const tr_source_options *options, const char *schema, const char *name)
+{
+	tr_pgc_filter *f;
+	tr_err err = {0};
+
+	ck_assert_msg(tr_pgc_filter_new(&f, options, &err) == 0, "%s", err.text);
+	bool answer = tr_pgc_filter_match(f, schema, name);
+	tr_pgc_filter_free(f);
+	return answer;
+}
+
+START_TEST(default_is_all_user_tables)
+{
+	const tr_source_options o = {0};
+
+	ck_assert(captured(&o, "public", "t"));
+	ck_assert(captured(&o, "Odd Schema", "Mixed Case-Table"));
+	ck_assert(!captured(&o, "pg_catalog", "pg_class"));
+	ck_assert(!captured(&o, "information_schema", "tables"));
+	ck_assert(!captured(&o, "pg_toast", "pg_toast_1"));
+}
+END_TEST
+
+START_TEST(globs_include_and_exclude)
+{
+	const char *const globs[] = {"public.*", "orders", "!public.audit_*", "!*.secret"};
+	const tr_source_options o = {.tables = globs, .table_count = 4};
+
+	ck_assert(captured(&o, "public", "customers"));
+	ck_assert(!captured(&o, "public", "audit_log"));
+	ck_assert(captured(&o, "sales", "orders")); /* a pattern without a dot names a table in any schema */
+	ck_assert(!captured(&o, "sales", "lines"));
+	ck_assert(!captured(&o, "public", "secret"));
+	ck_assert(!captured(&o, "public2", "customers"));
+}
+END_TEST
+
+START_TEST(only_excludes_mean_all_others)
+{
+	const char *const globs[] = {"!public.audit_*"};
+	const tr_source_options o = {.tables = globs, .table_count = 1};
+
+	ck_assert(captured(&o, "inv", "t"));
+	ck_assert(!captured(&o, "public", "audit_x"));
+}
+END_TEST
+
+START_TEST(regular_expressions_match_whole_and_any_case)
+{
+	const tr_source_options o = {.table_include = "public.cust,public\\.log_.*|inv\\.t\\d+"};
+
+	ck_assert(captured(&o, "public", "cust"));
+	ck_assert(captured(&o, "public", "CUST"));
+	ck_assert(!captured(&o, "public", "customers"));
+	ck_assert(captured(&o, "public", "log_plain"));
+	ck_assert(captured(&o, "inv", "t12"));
+	ck_assert(!captured(&o, "inv", "t"));
+}
+END_TEST
+
+START_TEST(schema_and_table_rules_combine)
+{
+	const tr_source_options o = {.schema_include = "a|b", .table_exclude = "a\\.(?:x|y)"};
+
+	ck_assert(captured(&o, "a", "z"));
+	ck_assert(!captured(&o, "a", "x"));
+	ck_assert(captured(&o, "b", "x"));
+	ck_assert(!captured(&o, "c", "z"));
+	const tr_source_options no_schema = {.schema_exclude = "b"};
+	ck_assert(!captured(&no_schema, "b", "x"));
+	ck_assert(captured(&no_schema, "bb", "x"));
+}
+END_TEST
+
+START_TEST(commas_in_repeat_counts_are_not_separators)
+{
+	const tr_source_options o = {.table_include = "public\\.t[0-9]{1,2}, public\\.(a|b)"};
+
+	ck_assert(captured(&o, "public", "t7"));
+	ck_assert(captured(&o, "public", "t77"));
+	ck_assert(!captured(&o, "public", "t777"));
+	ck_assert(captured(&o, "public", "b"));
+}
+END_TEST
+
+START_TEST(bad_expressions_are_configuration_errors)
+{
+	const char *const bad[] = {"public\\.(?!audit).*", "public\\.(", "[z-a]"};
+
+	for (size_t i = 0; i < 3; i++) {
+		const tr_source_options o = {.table_exclude = bad[i]};
+		tr_pgc_filter *f;
+		tr_err err = {0};
+
+		ck_assert_int_eq(tr_pgc_filter_new(&f, &o, &err), -1);
+		ck_assert_int_eq(err.code, TR_E_CONFIG);
+		ck_assert_ptr_nonnull(strstr(err.text, "source.table_exclude"));
+		ck_assert_ptr_nonnull(strstr(err.detail, bad[i]));
+	}
+}
+END_TEST
+
+TEST_MAIN("capture_postgres.filter", default_is_all_user_tables, globs_include_and_exclude, only_excludes_mean_all_others,
+          regular_expressions_match_whole_and_any_case, schema_and_table_rules_combine,
+          commas_in_repeat_counts_are_not_separators, bad_expressions_are_configuration_errors)
