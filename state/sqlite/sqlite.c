@@ -183,8 +183,8 @@ static int check_layout(const store *s, tr_err *err)
 	if (id != APPLICATION_ID)
 		return corrupt(s, err, "it is a database of another application");
 	if (version > LAYOUT_VERSION) {
-		tr_err_set(err, TR_E_STATE_NEWER, "the state in \"%s\" has layout %lld, this program knows up to %d", s->path,
-		    (long long)version, LAYOUT_VERSION);
+		tr_err_set(err, TR_E_STATE_NEWER, "the state in \"%s\" was written by a newer version", s->path);
+		tr_err_detail(err, "it has layout %lld, this program knows up to %d", (long long)version, LAYOUT_VERSION);
 		return tr_err_hint(err, "Run the version of tailrace that wrote it, or a newer one. Nothing was changed.");
 	}
 	if (version != LAYOUT_VERSION)

@@ -1,0 +1,73 @@
+/* The record's encoding: what is written reads back, and nothing else is taken for a record. */
+#include "state/record.h"
+#include "tests/unit/test.h"
+
+static void decode(const char *text, tr_err *err, int expected)
+{
+	tr_record_state r;
+
+	tr_record_state_init(&r);
+	int result = tr_record_state_decode(&r, tr_slice_str(text), err);
+	ck_assert_msg(result == expected, "%s: %s %s", text, err->text, err->detail);
+	tr_record_state_release(&r);
+}
+
+#define GOOD_SNAPSHOT "\"snapshot\":{\"state\":\"done\",\"tables\":{}}"
+#define GOOD_END "\"sequence\":1,\"saved_at_ms\":2,\"writer\":\"x\"}"
+
+START_TEST(encodes_as_documented)
+{
+	tr_record_state r;
+	tr_writer w;
+	tr_err err;
+
+	tr_record_state_init(&r);
+	tr_writer_init(&w, 4096);
+	tr_writer_text(&r.position, "{\"lsn\":\"0/16B3748\"}");
+	r.snapshot = TR_SNAPSHOT_DONE;
+	r.sequence = 42;
+	r.saved_at_ms = 1700000000123;
+	ck_assert_int_eq(tr_record_state_encode(&r, "a\"b", &w, &err), 0);
+	const char *head = "{\"version\":1,\"pipeline\":\"a\\\"b\",\"source\":{},\"position\":{\"lsn\":\"0/16B3748\"},\"snapshot\":{\"state\":"
+	                   "\"done\",\"tables\":{}},\"sequence\":42,\"saved_at_ms\":1700000000123,\"writer\":\"tailrace ";
+	ck_assert_msg(w.len > strlen(head) && memcmp(w.data, head, strlen(head)) == 0, "%.*s", (int)w.len, (char *)w.data);
+	ck_assert_int_eq(tr_record_state_decode(&r, tr_writer_view(&w), &err), 0);
+	ck_assert_uint_eq(r.sequence, 42);
+	tr_writer_release(&w);
+	tr_record_state_release(&r);
+}
+END_TEST
+
+START_TEST(refuses_a_newer_version)
+{
+	tr_err err;
+
+	decode("{\"version\":2,\"writer\":\"tailrace 9.0\",\"anything\":1}", &err, -1);
+	ck_assert_int_eq(err.code, TR_E_STATE_NEWER);
+	ck_assert(strstr(err.detail, "tailrace 9.0") && err.hint[0]);
+}
+END_TEST
+
+START_TEST(refuses_damage)
+{
+	static const char *const texts[] = {"", "{", "[]", "null", "{}", "{\"version\":0}", "{\"version\":\"1\"}", "{\"version\":1}",
+	    "{\"version\":1,\"pipeline\":\"p\",\"source\":{},\"position\":[]," GOOD_SNAPSHOT "," GOOD_END,
+	    "{\"version\":1,\"pipeline\":\"p\",\"source\":{},\"position\":{}," GOOD_SNAPSHOT ",\"more\":1," GOOD_END,
+	    "{\"version\":1,\"pipeline\":\"p\",\"source\":{},\"position\":{},\"snapshot\":{\"state\":\"maybe\",\"tables\":{}}," GOOD_END,
+	    "{\"version\":1,\"pipeline\":\"p\",\"source\":{},\"position\":{},\"snapshot\":{\"tables\":{}}," GOOD_END,
+	    "{\"version\":1,\"pipeline\":\"p\",\"source\":{},\"position\":{}," GOOD_SNAPSHOT ",\"sequence\":-1,\"saved_at_ms\":2}",
+	    "{\"version\":1,\"version\":1,\"pipeline\":\"p\",\"source\":{},\"position\":{}," GOOD_SNAPSHOT "," GOOD_END,
+	    "{\"version\":1,\"pipeline\":\"p\",\"source\":{},\"position\":{}," GOOD_SNAPSHOT "," GOOD_END "x"};
+	tr_err err;
+
+	decode("{\"version\":1,\"pipeline\":\"p\",\"source\":{},\"position\":{}," GOOD_SNAPSHOT "," GOOD_END, &err, 0);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		tr_err_clear(&err);
+		decode(texts[i], &err, -1);
+		ck_assert_int_eq(err.code, TR_E_STATE_CORRUPT);
+		ck_assert(err.detail[0] && err.hint[0]);
+	}
+}
+END_TEST
+
+TEST_MAIN("state record", encodes_as_documented, refuses_a_newer_version, refuses_damage)
