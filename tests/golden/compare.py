@@ -166,7 +166,9 @@ class Walk:
         self.rank("txid", expected["txid"], txid)
         if isinstance(expected["lsn"], int):
             return self.rank("lsn", expected["lsn"], lsn)
-        return lsn not in self.event_lsns  # "end", "other": a position that no event has
+        # "end", "other": a position that no event of this transaction has. The next transaction's first may have it: its record
+        # begins where the commit record ends.
+        return (txid, lsn) not in self.event_lsns
 
 
 def times_agree(source):
@@ -201,7 +203,7 @@ def lsns_of_events(records):
     for r in records:
         source = r["value"].get("source") if isinstance(r["value"], dict) else None
         if isinstance(source, dict) and isinstance(source.get("lsn"), int):
-            found.add(source["lsn"])
+            found.add((source.get("txId"), source["lsn"]))
     return frozenset(found)
 
 

@@ -2,7 +2,7 @@
 """A Kafka cluster: topics, and everything that is in them."""
 import time
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 
@@ -39,8 +39,19 @@ class Kafka:
         marks = {}
         for topic, partitions in self.partitions(wanted).items():
             for p in partitions:
-                marks[topic, p] = self.consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=20, cached=False)[1]
+                marks[topic, p] = self.high_mark(TopicPartition(topic, p))
         return marks
+
+    def high_mark(self, partition, timeout=20):
+        """A topic made a moment ago has no leader yet: that passes."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                return self.consumer.get_watermark_offsets(partition, timeout=timeout, cached=False)[1]
+            except KafkaException as e:
+                if not e.args[0].retriable() or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
     def wait_quiet(self, wanted, quiet=1.5, timeout=120, alive=lambda: None):
         """Until no record has come for `quiet` seconds. `alive` may raise when waiting has become pointless."""
