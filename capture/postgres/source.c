@@ -155,12 +155,33 @@ static int plan_new(tr_pgc *s, const tr_pgc_slot *slot, bool started_before, tr_
 		return tr_pgc_slot_serves(s, slot, UINT64_MAX, err);
 	}
 	if (!started_before)
-		return slot_taken(s, err);
+		return tr_pgc_slot_usable(s, slot, err) ? -1 : slot_taken(s, err);
 	/* Ours, from a start that was interrupted: its exported snapshot is gone, so it is of no use. */
 	if (!slot->logical || strcmp(slot->plugin, "pgoutput") != 0 || strcmp(slot->database, s->server.id.database) != 0)
 		return tr_pgc_slot_usable(s, slot, err);
 	s->plan = TR_PGC_SLOT_REMAKE;
 	return 0;
+}
+
+/* A server put back to an older copy of itself has the same identity; streaming would wait for its log to reach the stored
+ * position and leave out what is written until then. What we stored the server had flushed, so a crash alone cannot do this;
+ * a standby, however, may not have replayed it yet. */
+static int log_reaches(tr_pgc *s, uint64_t position, tr_err *err)
+{
+	char stored[TR_PGC_LSN_TEXT], end[TR_PGC_LSN_TEXT];
+
+	if (s->server.log_end >= position)
+		return 0;
+	tr_pgc_lsn_format(stored, position);
+	tr_pgc_lsn_format(end, s->server.log_end);
+	tr_err_set(err, s->server.standby ? TR_E_SOURCE_UNAVAILABLE : TR_E_POSITION_LOST,
+	           "the server's log ends before the stored position");
+	tr_err_detail(err, "end of the log %s, stored %s", end, stored);
+	if (s->server.standby)
+		return tr_err_hint(err, "The standby has not replayed that far; it is tried again for source.retry_for.");
+	return tr_err_hint(err, "The server was restored from an older backup, so what was published after it is not in the "
+	                        "database. Nothing was read. Start over with a new snapshot: drop slot \"%s\" if it exists, then "
+	                        "`tailrace offsets reset`, then run.", s->slot);
 }
 
 static int plan_resumed(tr_pgc *s, const tr_pgc_slot *slot, tr_slice position, tr_err *err)
@@ -175,7 +196,7 @@ static int plan_resumed(tr_pgc *s, const tr_pgc_slot *slot, tr_slice position, t
 		return 0;
 	}
 	s->plan = TR_PGC_SLOT_USE;
-	return tr_pgc_slot_serves(s, slot, s->position.lsn, err);
+	return log_reaches(s, s->position.lsn, err) ? -1 : tr_pgc_slot_serves(s, slot, s->position.lsn, err);
 }
 
 static int check_identity(tr_pgc *s, tr_slice text, tr_slice position, tr_err *err)

@@ -174,6 +174,8 @@ class Case(unittest.TestCase):
 
     def config(self, database, sink=None, **more):
         """A configuration as a dictionary; `more` holds sections, merged one level deep. Retries are short."""
+        if isinstance(sink, dict):
+            more, sink = {**more, "sink": sink}, None
         http = f"127.0.0.1:{servers.free_port()}"
         config = {
             "name": self.tag,
