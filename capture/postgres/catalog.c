@@ -319,14 +319,18 @@ out:
 
 /* --- from the catalogue --------------------------------------------------------------------------------------------- */
 
-static bool wanted(const tr_pg_column *column, const tr_map *columns, bool generated)
+/* Before 18 the stream has no generated columns, though pg_publication_tables of 15 lists them. */
+static bool wanted(const tr_pgc_catalog *c, const tr_pg_column *column, const tr_map *columns, bool generated)
 {
+	bool listed = columns && tr_map_get(columns, tr_slice_str(column->name));
+
 	if (column->generated)
-		return generated || (columns && tr_map_get(columns, tr_slice_str(column->name)));
-	return !columns || tr_map_get(columns, tr_slice_str(column->name));
+		return generated || (listed && PQserverVersion(*c->sql) >= 180000);
+	return !columns || listed;
 }
 
-static int copy_facts(tr_pgc_relation *rel, const tr_pgc_facts *facts, const tr_map *columns, bool generated)
+static int copy_facts(const tr_pgc_catalog *c, tr_pgc_relation *rel, const tr_pgc_facts *facts, const tr_map *columns,
+                      bool generated)
 {
 	tr_arena_reset(&rel->arena);
 	rel->identity = facts->identity;
@@ -339,7 +343,7 @@ static int copy_facts(tr_pgc_relation *rel, const tr_pgc_facts *facts, const tr_
 	for (size_t i = 0; i < facts->column_count; i++) {
 		tr_pg_column *out = &rel->columns[rel->column_count];
 
-		if (!wanted(&facts->columns[i], columns, generated))
+		if (!wanted(c, &facts->columns[i], columns, generated))
 			continue;
 		*out = (tr_pg_column){.name = tr_arena_strdup(&rel->arena, facts->columns[i].name),
 		                      .type = facts->columns[i].type,
@@ -369,7 +373,7 @@ int tr_pgc_relation_read(tr_pgc_catalog *c, uint32_t oid, const tr_map *columns,
 	rel = relation_get(c, oid, err);
 	if (!rel)
 		goto out;
-	if (copy_facts(rel, &facts, columns, generated)) {
+	if (copy_facts(c, rel, &facts, columns, generated)) {
 		tr_err_set(err, TR_E_MEMORY, "out of memory for table \"%s.%s\"", facts.schema, facts.name);
 		goto out;
 	}

@@ -25,6 +25,7 @@
 
 #include "capture/source.h"
 #include "core/clock.h"
+#include "core/log.h"
 #include "events/encoder.h"
 #include "tests/unit/test.h"
 
@@ -91,6 +92,7 @@ static void rig_stop_server(void)
 	int main(void)                                                                              \
 	{                                                                                           \
 		const TTest *const tests[] = {__VA_ARGS__};                                         \
+		tr_log_setup(TR_LOG_JSON, TR_LOG_ERROR);                                            \
 		if (!rig_start_server(settings))                                                    \
 			return rig_dir[0] ? EXIT_FAILURE : EXIT_SUCCESS;                            \
 		int result = test_run((name), tests, sizeof(tests) / sizeof(tests[0]));             \
@@ -522,6 +524,7 @@ static void rig_release_all(rig *r)
 static inline void rig_unused(void)
 {
 	(void)rig_value;
+	(void)rig_read_lines;
 	(void)rig_prepare_fails;
 	(void)rig_begin_streaming;
 	(void)rig_identity;
