@@ -155,13 +155,11 @@ tr_slice tr_pg_number_unscaled(const tr_pg_number *n, size_t scale, tr_arena *sc
 	return put_twos_complement(limbs, 1, n->negative && limbs[0] != 0, scratch);
 }
 
-static void put_decimal_digits(uint8_t **at, unsigned value, unsigned digits)
+static uint8_t *put_group(uint8_t *at, unsigned value)
 {
-	for (unsigned i = digits; i > 0; i--) {
-		(*at)[i - 1] = (uint8_t)('0' + value % 10);
-		value /= 10;
-	}
-	*at += digits;
+	for (unsigned i = 4; i > 0; i--, value /= 10)
+		at[i - 1] = (uint8_t)('0' + value % 10);
+	return at + 4;
 }
 
 #define SIGN_NEGATIVE 0x4000u
@@ -179,21 +177,31 @@ static int binary_special(const tr_pg_arg *arg, tr_datum in, unsigned sign, tr_s
 	}
 }
 
-/* The four-decimal-digit groups of the binary form, printed as the server prints them. */
+/* Groups of four decimal digits; those that are not sent are zero. */
+static unsigned group_at(const uint8_t *groups, unsigned count, int i)
+{
+	return i >= 0 && (unsigned)i < count ? (unsigned)tr_pg_be(groups + 2 * i, 2) : 0;
+}
+
+/* Printed as the server prints them: no zeros before the first digit but one. */
 static uint8_t *put_groups(uint8_t *at, const uint8_t *groups, unsigned count, int weight, unsigned scale)
 {
-	uint8_t *point;
+	uint8_t *start = at, *point;
+	size_t zeros = 0;
 
-	if (weight < 0)
-		*at++ = '0';
+	*at++ = '0';
 	for (int i = 0; i <= weight; i++)
-		put_decimal_digits(&at, (unsigned)i < count ? (unsigned)tr_pg_be(groups + 2 * i, 2) : 0, 4);
+		at = put_group(at, group_at(groups, count, i));
+	while (start + zeros + 1 < at && start[zeros] == '0')
+		zeros++;
+	memmove(start, start + zeros, (size_t)(at - start) - zeros);
+	at -= zeros;
 	if (scale == 0)
 		return at;
 	*at++ = '.';
 	point = at;
 	for (int i = weight + 1; at < point + scale; i++)
-		put_decimal_digits(&at, i >= 0 && (unsigned)i < count ? (unsigned)tr_pg_be(groups + 2 * i, 2) : 0, 4);
+		at = put_group(at, group_at(groups, count, i));
 	return point + scale;
 }
 

@@ -11,9 +11,14 @@ static int infinite_text(int sign, tr_value *out)
 	return 0;
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
+/* Rounds down; the rest is never negative. */
+static int64_t floor_div(int64_t a, int64_t b, int64_t *rest)
 {
-	return a / b - (a % b < 0);
+	*rest = a % b;
+	if (*rest >= 0)
+		return a / b;
+	*rest += b;
+	return a / b - 1;
 }
 
 /* Binary date: days since 2000-01-01, the extremes mean infinity. */
@@ -101,8 +106,7 @@ static int read_binary_moment(const tr_pg_arg *arg, tr_datum in, tr_pg_moment *m
 		return tr_pg_bad(arg, in, "not the length of its binary form", err);
 	us = (int64_t)tr_pg_be(in.ptr, 8);
 	*m = (tr_pg_moment){.infinite = us == INT64_MAX ? 1 : us == INT64_MIN ? -1 : 0};
-	days = floor_div(us, TR_PG_DAY_US);
-	m->day_us = us - days * TR_PG_DAY_US;
+	days = floor_div(us, TR_PG_DAY_US, &m->day_us);
 	m->date = tr_pg_civil_of(days + TR_PG_EPOCH_2000_US / TR_PG_DAY_US);
 	return 0;
 }
@@ -173,8 +177,7 @@ static void to_utc(tr_pg_moment *m)
 
 	if (m->offset_s == 0 && us < TR_PG_DAY_US)
 		return;
-	days = floor_div(us, TR_PG_DAY_US);
-	m->day_us = us - days * TR_PG_DAY_US;
+	days = floor_div(us, TR_PG_DAY_US, &m->day_us);
 	m->date = tr_pg_civil_of(tr_pg_days(m->date) + days);
 	m->offset_s = 0;
 }

@@ -3,6 +3,8 @@
 
 static bool parse_small(tr_slice text, int64_t *out)
 {
+	if (text.len == 0)
+		return false;
 	for (*out = 0; text.len > 0 && *out <= INT16_MAX; text.ptr++, text.len--) {
 		if ((unsigned)(*text.ptr - '0') > 9)
 			return false;

@@ -152,4 +152,62 @@ static inline void assert_json(json_t *have, json_t *want, const char *where)
 	json_decref(want);
 }
 
+/* One resolved column with its memory. */
+typedef struct probe {
+	tr_arena arena, scratch;
+	tr_column column;
+	tr_err err;
+} probe;
+
+static inline void probe_release(probe *p)
+{
+	tr_arena_release(&p->arena);
+	tr_arena_release(&p->scratch);
+}
+
+static inline void resolve_in(probe *p, const tr_pg_column *in, const tr_event_options *options, catalogue *known)
+{
+	const tr_pg_type_lookup lookup = {.context = known, .find = known ? catalogue_find : NULL};
+
+	memset(p, 0, sizeof(*p));
+	tr_arena_init(&p->arena, (size_t)4 << 20);
+	tr_arena_init(&p->scratch, (size_t)4 << 20);
+	if (tr_pg_resolve(in, &lookup, options, &p->arena, &p->column, &p->err) != 0)
+		ck_abort_msg("%s", p->err.text);
+}
+
+static inline void resolve_one(probe *p, uint32_t type, int32_t typmod, const tr_event_options *options)
+{
+	const tr_pg_column in = {.name = "c", .type = type, .typmod = typmod};
+
+	resolve_in(p, &in, options, NULL);
+}
+
+static inline int decode_as(probe *p, const void *bytes, size_t len, tr_datum_form form, tr_value *out)
+{
+	/* Exactly as long as the datum, so that a sanitizer sees any byte read beyond it. */
+	uint8_t *copy = tr_arena_memdup(&p->arena, bytes, len);
+
+	return p->column.decode(p->column.decode_arg, (tr_datum){.ptr = copy, .len = (uint32_t)len, .form = form}, &p->scratch,
+	                        out, &p->err);
+}
+
+/* json NULL: the text is refused. */
+static inline void expect_text(probe *p, const char *text, const char *json)
+{
+	tr_value value;
+	int result = decode_as(p, text, strlen(text), TR_D_TEXT, &value);
+
+	if (!json) {
+		ck_assert_msg(result == -1, "accepted: %s", text);
+		ck_assert_int_eq(p->err.code, TR_E_DECODE_VALUE);
+		/* Row data never appears in an error. */
+		ck_assert(strlen(text) < 4 || !strstr(p->err.text, text));
+		ck_assert(strlen(text) < 4 || !strstr(p->err.detail, text));
+		return;
+	}
+	ck_assert_msg(result == 0, "refused: %s (%s)", text, p->err.detail);
+	assert_json(value_json(p->column.type, &value), json_loads(json, JSON_DECODE_ANY, NULL), text);
+}
+
 #endif
