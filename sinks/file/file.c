@@ -370,7 +370,7 @@ static void existing_part(char *dir)
 	while (access(dir, F_OK) != 0 && errno == ENOENT) {
 		char *slash = strrchr(dir, '/');
 		if (!slash || slash == dir) {
-			strcpy(dir, slash ? "/" : ".");
+			memcpy(dir, slash ? "/" : ".", 2);
 			return;
 		}
 		*slash = '\0';

@@ -271,7 +271,7 @@ int tr_part_publish(tr_part *p, const char *dir, tr_err *err)
 	result = cut_and_rename(p->fd, dir, p->name, path, p->synced, err);
 out:
 	tr_part_suspend(p);
-	p->exists = false;
+	p->exists = result != 0;
 	return result;
 }
 

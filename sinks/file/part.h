@@ -63,7 +63,8 @@ static inline void tr_part_block_count(tr_part_block *b)
 /* Writes the block to the part when it has records, and empties it. */
 int tr_part_write_block(tr_part *p, const char *dir, tr_part_block *b, tr_err *err);
 int tr_part_sync(tr_part *p, const char *dir, tr_err *err);
-/* Cuts it to `synced`, then visible under its final name, or gone when nothing of it was synced. */
+/* Cuts it to `synced`, then visible under its final name, or gone when nothing of it was synced. After an error it is still
+ * a part, suspended. */
 int tr_part_publish(tr_part *p, const char *dir, tr_err *err);
 /* The same for a part of an earlier run of which `length` bytes were synced; one that is not there is published already. */
 int tr_part_adopt(const char *dir, const char *name, uint64_t length, tr_err *err);

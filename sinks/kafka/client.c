@@ -205,7 +205,8 @@ static int set(rd_kafka_conf_t *conf, const char *key, const char *value, tr_err
 	if (rd_kafka_conf_set(conf, key, value, why, sizeof(why)) == RD_KAFKA_CONF_OK)
 		return 0;
 	tr_err_set(err, TR_E_SINK_CONFIG, "property \"%s\" of the Kafka sink is not valid", key);
-	return tr_err_detail(err, "%s", why);
+	tr_err_detail(err, "%s", why);
+	return tr_err_hint(err, "sink.properties takes librdkafka's names (its CONFIGURATION.md lists them). Nothing was sent.");
 }
 
 /* kafka://a:9092,b:9092/ */

@@ -124,6 +124,9 @@ static int oversize(tr_kafka_sink *s, const tr_batch *batch, const tr_record *r,
 	tr_err_set(err, TR_E_RECORD_OVERSIZE, "a record of topic \"%s\" is larger than the topic accepts", r->topic->name);
 	tr_err_detail(err, "%zu bytes, the limit is %zu (key: %zu bytes, CRC-32 %08lx)", bytes, limit, key.len,
 	    crc32(0, key.ptr, (uInt)key.len));
+	if (s->client.max_message_bytes > 0 && limit == (size_t)s->client.max_message_bytes)
+		return tr_err_hint(err, "Raise message.max.bytes in sink.properties (and max.message.bytes of the topic, if that is not more), "
+		                        "or set sink.oversize: dead_letter. Nothing of its batch was sent.");
 	return tr_err_hint(err, "kafka-configs --alter --entity-type topics --entity-name '%s' --add-config max.message.bytes=%zu; or set "
 	                        "sink.oversize: dead_letter. Nothing of its batch was sent.", r->topic->name, bytes + bytes / 4);
 }

@@ -18,7 +18,7 @@ int tr_state_path(const char *dir, const char *pipeline, const char *suffix, cha
 	}
 	if (at + strlen(suffix) >= PATH_MAX)
 		return tr_err_set(err, TR_E_STATE_IO, "the path of the state of pipeline \"%s\" is too long", pipeline);
-	strcpy(out + at, suffix);
+	memcpy(out + at, suffix, strlen(suffix) + 1);
 	return 0;
 }
 
