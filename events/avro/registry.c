@@ -18,6 +18,8 @@
 #define ADDRESS_MAX 16
 #define CACHED_SCHEMAS_MAX 10000 /* ids come from what is read, so their number needs a bound */
 #define STOP_POLL_MS 50
+/* Where Apicurio serves this protocol; what stands before it is the root of its own API. */
+#define APICURIO_PATH "/apis/ccompat/"
 #define CONTENT_TYPE "application/vnd.schemaregistry.v1+json"
 
 typedef struct address {
@@ -50,6 +52,7 @@ typedef struct exchange {
 	const char *subject; /* or NULL */
 	const char *path;    /* after the address; already percent-encoded */
 	bool post;           /* with r->body */
+	const struct curl_slist *headers; /* instead of the usual ones, and `path` counts from before APICURIO_PATH; or NULL */
 	long status;
 	json_t *json;        /* the answer, owned by the caller; NULL when it is not JSON */
 } exchange;
@@ -165,17 +168,17 @@ static int poll_stop(void *context, curl_off_t a, curl_off_t b, curl_off_t c, cu
 	return stopped(r);
 }
 
-static int add_header(tr_avro_registry *r, const char *line, tr_err *err)
+static int add_header(struct curl_slist **headers, const char *line, tr_err *err)
 {
-	struct curl_slist *longer = curl_slist_append(r->headers, line);
+	struct curl_slist *longer = curl_slist_append(*headers, line);
 
 	if (!longer)
 		return no_memory(err);
-	r->headers = longer;
+	*headers = longer;
 	return 0;
 }
 
-static int add_bearer(tr_avro_registry *r, tr_err *err)
+static int add_bearer(const tr_avro_registry *r, struct curl_slist **headers, tr_err *err)
 {
 	char *line = NULL;
 	int result = -1;
@@ -184,7 +187,7 @@ static int add_bearer(tr_avro_registry *r, tr_err *err)
 		return tr_err_set(err, TR_E_CONFIG, "events.registry: the bearer token contains a line break");
 	if (asprintf(&line, "Authorization: Bearer %s", r->bearer_token) < 0)
 		return no_memory(err);
-	result = add_header(r, line, err);
+	result = add_header(headers, line, err);
 	free(line);
 	return result;
 }
@@ -196,11 +199,10 @@ static int setup_curl(tr_avro_registry *r, tr_err *err)
 	r->curl = curl_started == CURLE_OK ? curl_easy_init() : NULL;
 	if (!r->curl)
 		return no_memory(err);
-	if (add_header(r, "Content-Type: " CONTENT_TYPE, err) != 0 ||
-	    add_header(r, "Accept: " CONTENT_TYPE ", application/vnd.schemaregistry+json, application/json", err) != 0 ||
-	    add_header(r, "Expect:", err) != 0 || (r->bearer_token && add_bearer(r, err) != 0))
+	if (add_header(&r->headers, "Content-Type: " CONTENT_TYPE, err) != 0 ||
+	    add_header(&r->headers, "Accept: " CONTENT_TYPE ", application/vnd.schemaregistry+json, application/json", err) != 0 ||
+	    add_header(&r->headers, "Expect:", err) != 0 || (r->bearer_token && add_bearer(r, &r->headers, err) != 0))
 		return -1;
-	curl_easy_setopt(r->curl, CURLOPT_HTTPHEADER, r->headers);
 	curl_easy_setopt(r->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(r->curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(r->curl, CURLOPT_USERAGENT, "tailrace");
@@ -373,7 +375,9 @@ static int answer_error(tr_avro_registry *r, const exchange *x, tr_err *err)
 {
 	if (retriable_status(x)) {
 		tr_err_set(err, TR_E_REGISTRY_UNAVAILABLE, "%s: the registry cannot answer now", x->what);
-		return answer_detail(r, x, err);
+		answer_detail(r, x, err);
+		return tr_err_hint(err, "look at the registry's own log; the request was repeated for events.registry.retry_for, and nothing "
+		                        "was published meanwhile");
 	}
 	if (x->status == 401 || x->status == 403)
 		return refused_access(r, x, err);
@@ -434,9 +438,11 @@ static int request_once(tr_avro_registry *r, exchange *x, tr_err *err)
 	r->curl_message[0] = '\0';
 	tr_writer_reset(&r->answer);
 	tr_writer_reset(&r->url);
-	tr_writer_text(&r->url, a->url);
+	const char *own_api = x->headers ? strstr(a->url, APICURIO_PATH) : NULL;
+	tr_writer_put(&r->url, a->url, own_api ? (size_t)(own_api - a->url) : strlen(a->url));
 	tr_writer_text(&r->url, x->path);
 	tr_writer_u8(&r->url, 0);
+	curl_easy_setopt(r->curl, CURLOPT_HTTPHEADER, x->headers ? x->headers : r->headers);
 	if (!tr_writer_ok(&r->url))
 		return tr_err_set(err, TR_E_CONFIG, "%s: the address is too long", x->what);
 	curl_easy_setopt(r->curl, CURLOPT_URL, (const char *)r->url.data);
@@ -511,9 +517,9 @@ static int bad_answer(tr_avro_registry *r, const exchange *x, const char *why, t
 	return tr_err_hint(err, "check that events.registry.url leads to a schema registry");
 }
 
-static int read_id(tr_avro_registry *r, const exchange *x, int32_t *out_id, tr_err *err)
+static int read_id(tr_avro_registry *r, const exchange *x, const char *member, int32_t *out_id, tr_err *err)
 {
-	const json_t *id = json_object_get(x->json, "id");
+	const json_t *id = json_object_get(x->json, member);
 
 	if (!json_is_object(x->json))
 		return bad_answer(r, x, "something that is not a JSON object", err);
@@ -540,6 +546,50 @@ static int subject_path(tr_avro_registry *r, const char *subject, const char *ta
 	return result;
 }
 
+/*
+ * Apicurio's Confluent API finds out a schema's type by parsing its text, with a parser that refuses names which other
+ * registries (and Debezium's readers) take, such as a namespace part that begins with a digit. Its own API is told the type.
+ */
+static bool type_not_found(const tr_avro_registry *r, const exchange *x)
+{
+	return x->status == 422 && strstr(r->addresses[r->current].url, APICURIO_PATH) &&
+	       strstr(json_text_at(x->json, "message"), "artifact type");
+}
+
+static int apicurio_headers(const tr_avro_registry *r, const char *subject, struct curl_slist **out, tr_err *err)
+{
+	char *id = NULL;
+	int result = -1;
+
+	if (asprintf(&id, "X-Registry-ArtifactId: %s", subject) < 0)
+		return no_memory(err);
+	if (add_header(out, id, err) == 0 && add_header(out, "X-Registry-ArtifactType: AVRO", err) == 0 &&
+	    add_header(out, "Content-Type: application/json", err) == 0 && add_header(out, "Expect:", err) == 0 &&
+	    (!r->bearer_token || add_bearer(r, out, err) == 0))
+		result = 0;
+	free(id);
+	return result;
+}
+
+static int ask_apicurio(tr_avro_registry *r, exchange *x, const char *schema, int32_t *out_id, tr_err *err)
+{
+	struct curl_slist *headers = NULL;
+	int result = apicurio_headers(r, x->subject, &headers, err);
+
+	if (result != 0)
+		goto out;
+	x->headers = headers;
+	x->path = "/apis/registry/v2/groups/default/artifacts?ifExists=RETURN_OR_UPDATE";
+	tr_writer_reset(&r->body);
+	tr_writer_text(&r->body, schema);
+	result = request(r, x, r->retry_ms, err);
+	if (result == 0)
+		result = read_id(r, x, "contentId", out_id, err);
+out:
+	curl_slist_free_all(headers);
+	return result;
+}
+
 static int ask_id(tr_avro_registry *r, const char *subject, const char *schema, int32_t *out_id, tr_err *err)
 {
 	char what[320];
@@ -560,9 +610,10 @@ static int ask_id(tr_avro_registry *r, const char *subject, const char *schema, 
 	if (subject_path(r, subject, r->auto_register ? "/versions" : "", &path, err) != 0)
 		goto out;
 	x.path = path;
-	if (request(r, &x, r->retry_ms, err) != 0)
-		goto out;
-	result = read_id(r, &x, out_id, err);
+	if (request(r, &x, r->retry_ms, err) == 0)
+		result = read_id(r, &x, "id", out_id, err);
+	else if (r->auto_register && type_not_found(r, &x))
+		result = ask_apicurio(r, &x, schema, out_id, err);
 out:
 	json_decref(x.json);
 	free(path);

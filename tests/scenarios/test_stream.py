@@ -80,7 +80,7 @@ class Stream(Case):
                 UPDATE t SET a = 'one again' WHERE id = 1;
                 ALTER TABLE t RENAME COLUMN a TO title;
                 INSERT INTO t VALUES (3, 'three', 'c3');
-                ALTER TABLE t ALTER COLUMN c TYPE int USING length(c);
+                ALTER TABLE t ALTER COLUMN c DROP DEFAULT, ALTER COLUMN c TYPE int USING length(c);
                 INSERT INTO t VALUES (4, 'four', 44);
                 BEGIN; ALTER TABLE t ADD COLUMN d boolean; INSERT INTO t VALUES (5, 'five', 55, true); ALTER TABLE t DROP COLUMN c; INSERT INTO t VALUES (6, 'six', false); COMMIT;
             """)
