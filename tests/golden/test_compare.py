@@ -228,7 +228,8 @@ class Volatile(unittest.TestCase):
         def plant(a):
             end = next(r for r in a.records if r["topic"].endswith(".transaction") and r["value"]["status"] == "END")
             txid = end["key"]["id"].split(":")[0]
-            end["key"]["id"] = end["value"]["id"] = f"{txid}:{self.sources(a)[5]['lsn']}"
+            lsn = next(source["lsn"] for source in self.sources(a) if str(source.get("txId")) == txid)
+            end["key"]["id"] = end["value"]["id"] = f"{txid}:{lsn}"
 
         self.assertEqual(set(self.find(plant)), {"field"})
 
