@@ -38,7 +38,7 @@ static void found_error(tr_pgc_checkup *k, const char *subject, const tr_err *er
 	tr_finding *f = tr_pgc_finding(k, TR_FINDING_ERROR, err->code);
 
 	SAY(f->what, "%s", err->text);
-	SAY(f->why, "%s", err->detail);
+	SAY(f->why, "%s", err->detail[0] ? err->detail : tr_err_summary(err->code));
 	SAY(f->fix, "%s", err->hint);
 	tr_pgc_found(k, f, "%s", subject);
 }
