@@ -333,7 +333,7 @@ int tr_pgc_exec(PGconn *c, tr_pgc_wake *wake, int timeout_ms, const char *what, 
                 const char *const *params, PGresult **out, tr_err *err)
 {
 	int64_t end_us = timeout_ms < 0 ? -1 : tr_clock_mono_us() + (int64_t)timeout_ms * 1000;
-	PGresult *last = NULL, *r;
+	PGresult *last = NULL, *r = NULL;
 	int sent, result = -1;
 
 	*out = NULL;
