@@ -8,7 +8,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 
-#define METADATA_TIMEOUT_MS 10000
+#define METADATA_TIMEOUT_MS 5000
 #define METADATA_SLICE_MS 500
 
 /* linger 5 ms: at 1,000 events/s nothing waits longer, and a flood fills its requests anyway. The byte limit of the queue is
@@ -25,7 +25,9 @@ static const tr_property defaults[] = {
 	{"message.max.bytes", "1000000000"},
 	{"allow.auto.create.topics", "false"},
 	{"log.connection.close", "false"},
+	{"reconnect.backoff.max.ms", "2000"}, /* after an outage: soon */
 	{"socket.keepalive.enable", "true"},
+	{"reconnect.backoff.max.ms", "1000"}, /* its 10 s would be added to each outage */
 };
 
 /* What the guarantees stand on: the value in force after the user's properties has to be this one. */

@@ -7,7 +7,7 @@
 #include "core/log.h"
 #include "core/obj.h"
 
-#define ADMIN_TIMEOUT_MS 10000
+#define ADMIN_TIMEOUT_MS 5000
 #define APPEAR_TRIES 20 /* a new topic takes a moment until every broker knows it */
 #define APPEAR_WAIT_MS 50
 
