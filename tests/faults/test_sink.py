@@ -75,7 +75,7 @@ class Sink(Case):
         self.assertEqual(len(letters), 1)
         letter = json.loads(letters[0].value())
         self.assertEqual((letter["topic"], letter["limit"]), (f"{self.tag}.public.t", 20000))
-        self.assertGreater(letter["bytes"], 32000)
+        self.assertGreater(letter["size"], 32000)
 
     def test_record_above_the_clients_limit_stops(self):
         database = self.database(TABLE + f"INSERT INTO t VALUES (2, {NOISE.format(2000)});")

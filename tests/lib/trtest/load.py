@@ -53,7 +53,7 @@ BEGIN
     COMMIT;
     INSERT INTO log (who, n) SELECT who, nextval('tick') FROM generate_series(1, 5);
     IF random() < 0.1 THEN ROLLBACK; ELSE COMMIT; END IF;
-    PERFORM pg_sleep(0.01);
+    PERFORM pg_sleep(0.04);
   END LOOP;
 END $$;
 """
