@@ -80,8 +80,8 @@ static int bare_item(scan *s, tr_err *err)
 	const uint8_t *start = s->at;
 	tr_datum item = {.ptr = start, .form = TR_D_TEXT};
 
-	while (s->at < s->end && *s->at != (uint8_t)s->arg->delimiter && *s->at != '}' && *s->at != '{' && *s->at != '"' &&
-	       *s->at != '\\')
+	while (s->at < s->end && *s->at != (uint8_t)s->arg->delimiter && *s->at != '}' && *s->at != '{' &&
+	       *s->at != '"' && *s->at != '\\')
 		s->at++;
 	item.len = (uint32_t)(s->at - start);
 	if (item.len == 0)

@@ -149,8 +149,8 @@ static int plan_composite(tr_pg_resolver *r, const tr_pg_shape *s, tr_pg_plan *o
 		if (plan_attribute(r, &s->type->attributes[i], &fields[i], &plan) != 0)
 			return -1;
 		if (twice(fields, i))
-			return tr_err_set(r->err, TR_E_NAME_COLLISION, "two attributes of type \"%s\" become \"%s\" in the schema", s->name,
-			                  fields[i].name);
+			return tr_err_set(r->err, TR_E_NAME_COLLISION, "two attributes of type \"%s\" become \"%s\" in the schema",
+			                  s->name, fields[i].name);
 		decodes[i] = plan.decode;
 		args[i] = plan.arg;
 	}
@@ -213,7 +213,9 @@ static int plan_carried(tr_pg_resolver *r, const tr_pg_shape *s, tr_pg_plan *out
 	if (letter == 'a')
 		return plan_line(r, s, out);
 	if (letter) {
-		if (tr_pg_plan_geometry(r, s, "io.debezium.data.geometry.Geometry", "Geometry", tr_pg_decode_shape_wkb, out) != 0)
+		static const char name[] = "io.debezium.data.geometry.Geometry";
+
+		if (tr_pg_plan_geometry(r, s, name, "Geometry", tr_pg_decode_shape_wkb, out) != 0)
 			return -1;
 		out->arg->shape = letter;
 		return 0;

@@ -1,6 +1,6 @@
 /*
- * Inside of the room: the conversions of single values, one function per published form, and the constants they run with.
- * A function gets one datum in the server's text (or binary) form and makes a tr_value of the column's tr_type.
+ * Inside of the room: the conversions of single values, one function per published form, and the constants they run
+ * with. A function gets one datum in the server's text (or binary) form and makes a tr_value of the column's tr_type.
  *
  * Refuses: to guess. Bytes that are not what the server would print are DECODE_VALUE with the type's name and a reason,
  * never with the value. All text forms are those of TR_PG_SESSION_SETTINGS.
@@ -114,14 +114,15 @@ tr_slice tr_pg_number_unscaled(const tr_pg_number *n, size_t scale, tr_arena *sc
 bool tr_pg_float64_parse(tr_slice text, double *out);
 bool tr_pg_float32_parse(tr_slice text, float *out);
 /* Bytes in the configured binary mode. */
-int tr_pg_binary_value(const tr_pg_arg *arg, tr_datum in, tr_slice bytes, tr_arena *scratch, tr_value *out, tr_err *err);
+int tr_pg_binary_value(const tr_pg_arg *arg, tr_datum in, tr_slice bytes, tr_arena *scratch, tr_value *out,
+                       tr_err *err);
 /* Hexadecimal digits to bytes; out has room for half as many. */
 bool tr_pg_unhex(tr_slice text, uint8_t *out);
 /* Copies into scratch; a NULL ptr says no room. */
 tr_slice tr_pg_copy(tr_arena *scratch, const void *bytes, size_t len);
 
 /* The order in which a Java HashMap of `count` entries with these hashes is walked; `order` has count places. Debezium's
- * hstore and sparsevec values pass through one, and readers compare texts. `initial` is the capacity the map starts with. */
+ * hstore and sparsevec values pass through one, and readers compare texts. The map starts with `initial` places. */
 bool tr_pg_hash_order(const uint32_t *hashes, size_t count, size_t initial, uint32_t *order, tr_arena *scratch);
 
 /* moment.c */

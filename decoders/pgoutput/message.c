@@ -10,6 +10,8 @@
 #define TRUNCATE_CASCADE 0x01
 #define TRUNCATE_RESTART 0x02
 #define MESSAGE_TRANSACTIONAL 0x01
+#define UNDECODED_HINT \
+	"nothing of this transaction has been confirmed to the server; please report the message type and the server's version"
 
 struct tr_pg_decoder {
 	uint32_t magic;
@@ -51,8 +53,7 @@ static int refuse(const cursor *c, tr_err_code code, const char *what, size_t of
 {
 	tr_err_set(err, code, "cannot decode pgoutput message '%c'", c->type);
 	tr_err_detail(err, "%s at byte %zu", what, offset);
-	return tr_err_hint(err, "nothing of this transaction has been confirmed to the server; please report the message type "
-	                        "and the server's version");
+	return tr_err_hint(err, UNDECODED_HINT);
 }
 
 /* Every message ends here: all bytes there, and none left over. */
@@ -341,6 +342,5 @@ int tr_pg_decode(tr_pg_decoder *d, tr_slice message, const tr_pg_handler *handle
 	}
 	tr_err_set(err, TR_E_DECODE_UNKNOWN, "cannot decode pgoutput message '%c'", c.type);
 	tr_err_detail(err, "type 0x%02x at byte 0 of %zu is not one of protocol version 1", type, message.len);
-	return tr_err_hint(err, "nothing of this transaction has been confirmed to the server; please report the message type "
-	                        "and the server's version");
+	return tr_err_hint(err, UNDECODED_HINT);
 }

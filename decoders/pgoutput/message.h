@@ -24,6 +24,8 @@ typedef struct tr_pg_relation {
 } tr_pg_relation;
 typedef struct tr_pg_typename { uint32_t oid; tr_slice schema, name; } tr_pg_typename;
 /* A row message: old and new point into the decoder's own arrays, valid until the next message. */
+/* With 'K' the server sends the columns outside of the replica identity as NULL: which those are, only the relation
+ * tells (tr_pg_relation_column.identity). */
 typedef struct tr_pg_row {
 	uint32_t relation;
 	char old_kind;          /* 0 none, 'K', 'O' */

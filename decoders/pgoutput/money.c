@@ -29,7 +29,8 @@ static size_t find_point(tr_datum in, int32_t scale)
 
 		if (is_digit(c)) {
 			after++;
-		} else if ((c == '.' || c == ',') && i > 0 && is_digit(in.ptr[i - 1]) && i + 1 < in.len && is_digit(in.ptr[i + 1])) {
+		} else if ((c == '.' || c == ',') && i > 0 && is_digit(in.ptr[i - 1]) && i + 1 < in.len &&
+		           is_digit(in.ptr[i + 1])) {
 			mixed = mixed || (separators > 0 && c != kind);
 			kind = c;
 			point = i;

@@ -235,7 +235,8 @@ static int binary_text(const tr_pg_arg *arg, tr_datum in, tr_arena *scratch, tr_
 	return 0;
 }
 
-static int numeric_text(const tr_pg_arg *arg, tr_datum in, tr_arena *scratch, tr_slice *text, tr_pg_number *n, tr_err *err)
+static int numeric_text(const tr_pg_arg *arg, tr_datum in, tr_arena *scratch, tr_slice *text, tr_pg_number *n,
+                        tr_err *err)
 {
 	*text = tr_slice_of(in.ptr, in.len);
 	if (in.form == TR_D_BINARY && binary_text(arg, in, scratch, text, err) != 0)
@@ -315,9 +316,10 @@ int tr_pg_decode_numeric_double(const void *arg, tr_datum in, tr_arena *scratch,
 
 /* The plain text, with zeros up to the column's scale: the server prints them but for a negative scale, which Debezium
  * takes for a large positive one. */
-static int plain_text(const tr_pg_arg *arg, const tr_pg_number *n, tr_slice text, tr_arena *scratch, tr_value *out, tr_err *err)
+static int plain_text(const tr_pg_arg *arg, const tr_pg_number *n, tr_slice text, tr_arena *scratch, tr_value *out,
+                      tr_err *err)
 {
-	size_t missing = arg->scale > 0 && (size_t)arg->scale > n->fraction.len ? (size_t)arg->scale - n->fraction.len : 0;
+	size_t scale = arg->scale > 0 ? (size_t)arg->scale : 0, missing = scale > n->fraction.len ? scale - n->fraction.len : 0;
 	bool point = missing > 0 && n->fraction.len == 0;
 	uint8_t *padded;
 

@@ -9,8 +9,8 @@ int tr_pg_bad(const tr_pg_arg *arg, tr_datum in, const char *why, tr_err *err)
 {
 	tr_err_set(err, TR_E_DECODE_VALUE, "cannot decode a value of type \"%s\"", arg->type);
 	tr_err_detail(err, "%s; %u bytes in %s form", why, (unsigned)in.len, in.form == TR_D_BINARY ? "binary" : "text");
-	return tr_err_hint(err, "nothing was published or confirmed beyond this row: change the value or exclude the column, then "
-	                        "start again");
+	return tr_err_hint(err, "nothing was published or confirmed beyond this row: change the value or exclude the "
+	                        "column, then start again");
 }
 
 int tr_pg_no_room(const tr_pg_arg *arg, tr_err *err)

@@ -1,7 +1,7 @@
 /*
- * Values that stand for what is not there: the placeholder of an unchanged TOAST value in the column's own type, and the
- * zero of a required column. Debezium has placeholders for some types and breaks on others: here each type that can be
- * stored out of line gets one that can be recognised, or null.
+ * Values that stand for what is not there: the placeholder of an unchanged TOAST value in the column's own type, and
+ * the zero of a required column. Debezium has placeholders for some types and breaks on others: here each type that
+ * can be stored out of line gets one that can be recognised, or null.
  */
 #include "decoders/pgoutput/resolve.h"
 
@@ -24,9 +24,10 @@ static void md5_block(uint32_t state[4], const uint8_t *block)
 
 	for (unsigned i = 0; i < 64; i++) {
 		unsigned round = i / 16;
-		uint32_t f = round == 0 ? (b & c) | (~b & d) : round == 1 ? (d & b) | (~d & c) : round == 2 ? b ^ c ^ d : c ^ (b | ~d);
-		unsigned g = round == 0 ? i : round == 1 ? (5 * i + 1) % 16 : round == 2 ? (3 * i + 5) % 16 : 7 * i % 16;
-		const uint8_t *w = block + 4 * g;
+		static const struct { unsigned factor, plus; } words[] = {{1, 0}, {5, 1}, {3, 5}, {7, 0}};
+		const uint8_t *w = block + 4 * ((words[round].factor * i + words[round].plus) % 16);
+		uint32_t f = round == 0 ? (b & c) | (~b & d) : round == 1 ? (d & b) | (~d & c) : round == 2 ? b ^ c ^ d
+		                                                                                 : c ^ (b | ~d);
 
 		f += a + md5_table[i] + ((uint32_t)w[3] << 24 | (uint32_t)w[2] << 16 | (uint32_t)w[1] << 8 | w[0]);
 		a = d;
@@ -89,7 +90,7 @@ static bool spelled(tr_kind kind, tr_slice text, tr_arena *arena, tr_value *out)
 	tr_value *items = TR_ARENA_ARRAY(arena, tr_value, text.len);
 
 	for (size_t i = 0; items && i < text.len; i++)
-		items[i] = kind == TR_FLOAT32 || kind == TR_FLOAT64 ? tr_value_float(text.ptr[i]) : tr_value_int(text.ptr[i]);
+		items[i] = kind < TR_FLOAT32 ? tr_value_int(text.ptr[i]) : tr_value_float(text.ptr[i]);
 	*out = tr_value_list(items, text.len);
 	return items != NULL;
 }
@@ -175,8 +176,8 @@ static bool unavailable_hstore(const tr_pg_resolver *r, tr_value *out)
 			*at++ = '>';
 		}
 	}
-	return tr_pg_decode_hstore_json(&arg, (tr_datum){.ptr = text, .len = (uint32_t)(at - text), .form = TR_D_TEXT}, r->arena,
-	                                out, r->err) == 0;
+	const tr_datum datum = {.ptr = text, .len = (uint32_t)(at - text), .form = TR_D_TEXT};
+	return tr_pg_decode_hstore_json(&arg, datum, r->arena, out, r->err) == 0;
 }
 
 int tr_pg_unavailable(const tr_pg_resolver *r, const tr_pg_shape *s, const tr_type *type, tr_value *out)
@@ -211,10 +212,10 @@ static const struct zero {
 
 static int decoded_zero(const tr_pg_resolver *r, const tr_pg_plan *plan, const char *text, tr_value *out)
 {
+	const tr_datum datum = {.ptr = (const uint8_t *)text, .len = (uint32_t)strlen(text), .form = TR_D_TEXT};
 	tr_value value;
 
-	if (plan->decode(plan->arg, (tr_datum){.ptr = (const uint8_t *)text, .len = (uint32_t)strlen(text), .form = TR_D_TEXT},
-	                 r->arena, &value, r->err) != 0)
+	if (plan->decode(plan->arg, datum, r->arena, &value, r->err) != 0)
 		return -1;
 	return tr_value_copy(r->arena, &value, out) ? 0 : tr_pg_oom(r);
 }

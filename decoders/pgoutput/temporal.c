@@ -48,7 +48,10 @@ int tr_pg_decode_date(const void *arg, tr_datum in, tr_arena *scratch, tr_value 
 	if (read_date(a, in, &m, err) != 0)
 		return -1;
 	if (a->unit != TR_PG_ISO) {
-		*out = tr_value_int(m.infinite > 0 ? PLUS_INFINITY_DAYS : m.infinite < 0 ? MINUS_INFINITY_DAYS : tr_pg_days(m.date));
+		if (m.infinite == 0)
+			*out = tr_value_int(tr_pg_days(m.date));
+		else
+			*out = tr_value_int(m.infinite > 0 ? PLUS_INFINITY_DAYS : MINUS_INFINITY_DAYS);
 		return 0;
 	}
 	if (m.infinite != 0)
@@ -132,13 +135,20 @@ static int64_t infinite_number(int sign, tr_pg_unit unit)
 /* Units since 1970; false when 64 bits do not hold it. */
 static bool moment_number(const tr_pg_moment *m, tr_pg_unit unit, int64_t *out)
 {
-	int64_t per_day = unit == TR_PG_NANOS ? TR_PG_DAY_US * 1000 : unit == TR_PG_MILLIS ? TR_PG_DAY_US / 1000 : TR_PG_DAY_US;
-	int64_t of_day = unit == TR_PG_NANOS ? m->day_us * 1000 : unit == TR_PG_MILLIS ? m->day_us / 1000 : m->day_us;
+	int64_t per_day = TR_PG_DAY_US, of_day = m->day_us;
 
+	if (unit == TR_PG_NANOS) {
+		per_day *= 1000;
+		of_day *= 1000;
+	} else if (unit == TR_PG_MILLIS) {
+		per_day /= 1000;
+		of_day /= 1000;
+	}
 	return !__builtin_mul_overflow(tr_pg_days(m->date), per_day, out) && !__builtin_add_overflow(*out, of_day, out);
 }
 
-static int moment_text(const tr_pg_arg *arg, const tr_pg_moment *m, int digits, tr_arena *scratch, tr_value *out, tr_err *err)
+static int moment_text(const tr_pg_arg *arg, const tr_pg_moment *m, int digits, tr_arena *scratch, tr_value *out,
+                       tr_err *err)
 {
 	uint8_t *text = tr_arena_alloc(scratch, TEXT_BYTES), *end;
 

@@ -45,7 +45,8 @@ typedef struct tr_pg_column {
 	uint32_t type;
 	int32_t typmod;
 	bool not_null;
-	bool generated;           /* attgenerated <> '' */
+	bool generated;           /* attgenerated <> '': resolved like any other, without a default. Whether it is part of the
+	                             table is the capture's to say: a stream before PostgreSQL 18 does not have it */
 	bool identity;            /* part of the replica identity */
 	uint16_t key_rank;        /* 1.. in the primary key (or the chosen unique index), else 0 */
 	/*

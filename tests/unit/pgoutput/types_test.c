@@ -297,7 +297,7 @@ START_TEST(binary_is_text)
 	ck_assert_msg(file != NULL, "%s", path);
 	for (; fgets(line, sizeof(line), file); lines++) {
 		char *text = strchr(line, '\t') + 1, *hex = strchr(text, '\t');
-		uint32_t type = (uint32_t)atoi(line);
+		uint32_t type = (uint32_t)strtoul(line, NULL, 10);
 		uint8_t bytes[2048];
 		size_t len = 0;
 
