@@ -118,7 +118,7 @@ static void see(void *context, const rd_kafka_message_t *msg)
 {
 	seen *s = context;
 	rd_kafka_headers_t *h;
-	int n = msg->payload ? atoi(msg->payload) : -1;
+	int n = msg->payload ? (int)strtol(msg->payload, NULL, 10) : -1;
 
 	s->order = (s->count == 0 || s->order) && n == s->next;
 	s->next++;
