@@ -26,6 +26,7 @@ struct tr_batch_pool {
 	tr_batch **free; /* a stack: the batch used last has warm memory */
 	size_t free_count;
 	size_t usual_bytes; /* what batches held lately */
+	size_t budget_bytes; /* 0 = none */
 };
 
 static size_t held_bytes(const tr_batch *b)
@@ -201,6 +202,9 @@ void tr_batch_put_back(tr_batch *batch)
 	TR_ASSERT(pool->free_count < pool->count);
 	pool->usual_bytes = next_usual(pool->usual_bytes, used_bytes);
 	shrink_batch(batch, pool->usual_bytes, used_records);
+	/* Over the budget nobody keeps memory, so with all batches back the pool is below it again. */
+	if (pool->budget_bytes > 0 && tr_batch_pool_bytes(pool) > pool->budget_bytes)
+		tr_writer_release(&batch->bytes);
 	account(batch);
 	pool->free[pool->free_count++] = batch;
 	pthread_cond_signal(&pool->returned);
@@ -211,6 +215,21 @@ size_t tr_batch_pool_bytes(const tr_batch_pool *pool)
 {
 	TR_CHECK_OBJ(pool, POOL_MAGIC);
 	return atomic_load_explicit(&pool->bytes, memory_order_relaxed);
+}
+
+void tr_batch_pool_budget(tr_batch_pool *pool, size_t bytes)
+{
+	TR_CHECK_OBJ(pool, POOL_MAGIC);
+	pool->budget_bytes = bytes;
+}
+
+bool tr_batch_pool_exhausted(tr_batch_pool *pool)
+{
+	TR_CHECK_OBJ(pool, POOL_MAGIC);
+	pthread_mutex_lock(&pool->lock);
+	bool waiting_helps = pool->free_count < pool->count;
+	pthread_mutex_unlock(&pool->lock);
+	return waiting_helps && pool->budget_bytes > 0 && tr_batch_pool_bytes(pool) > pool->budget_bytes;
 }
 
 static bool grow_records(tr_batch *batch)

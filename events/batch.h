@@ -70,6 +70,10 @@ void tr_batch_pool_free(tr_batch_pool *pool);
 tr_batch *tr_batch_take(tr_batch_pool *pool, int timeout_ms);
 /* Empties the batch and frees its error. A buffer that one large event blew up is given back to the system. Any thread. */
 void tr_batch_put_back(tr_batch *batch);
+/* What all batches together should hold; set before use. */
+void tr_batch_pool_budget(tr_batch_pool *pool, size_t bytes);
+/* True while the batches hold more than the budget and some are away, so that waiting for them helps. Any thread. */
+bool tr_batch_pool_exhausted(tr_batch_pool *pool);
 /* Bytes held by all batches of the pool now. */
 size_t tr_batch_pool_bytes(const tr_batch_pool *pool);
 

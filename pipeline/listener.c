@@ -63,7 +63,7 @@ static tr_listen ready(tr_listener *l)
 	if (atomic_load_explicit(&h->s->failed, memory_order_relaxed))
 		return TR_LISTEN_FAILED;
 	/* The batches together keep to their share of limits.memory, however large single events made some of them. */
-	if (tr_batch_pool_bytes(h->s->p->pool) > h->s->p->pool_bytes) {
+	if (tr_batch_pool_exhausted(h->s->p->pool)) {
 		if (!h->stream)
 			tr_clock_sleep_ms(2);
 		return TR_LISTEN_BUSY;

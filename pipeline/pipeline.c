@@ -8,8 +8,9 @@
  * the sink's queue and the libraries. */
 #define POOL_SHARE 4
 #define EVENT_SHARE 2
-#define BATCH_TARGET_MAX (1u << 20)
-#define BATCH_TARGET_MIN (64u << 10)
+#define BATCHES 16
+#define BATCH_MAX (1u << 20)
+#define BATCH_MIN (64u << 10)
 /* readyz: an unsettled batch or a loop that did not turn for this long means no progress. */
 #define STALL_US (30 * 1000000)
 
@@ -42,13 +43,15 @@ static void size_batches(tr_pipeline *p)
 	uint64_t memory = c->memory_bytes > 0 ? c->memory_bytes : 64u << 20;
 
 	p->pool_bytes = memory / POOL_SHARE;
-	p->batch_target_bytes = c->batch_bytes > 0 ? c->batch_bytes : p->pool_bytes / 16;
-	if (c->batch_bytes == 0 && p->batch_target_bytes > BATCH_TARGET_MAX)
-		p->batch_target_bytes = BATCH_TARGET_MAX;
-	if (p->batch_target_bytes < BATCH_TARGET_MIN)
-		p->batch_target_bytes = BATCH_TARGET_MIN;
-	p->batch_max_bytes = p->batch_target_bytes + memory / EVENT_SHARE;
-	p->batch_count = (size_t)(p->pool_bytes / p->batch_target_bytes);
+	uint64_t size = c->batch_bytes > 0 ? c->batch_bytes : p->pool_bytes / BATCHES;
+	if (c->batch_bytes == 0 && size > BATCH_MAX)
+		size = BATCH_MAX;
+	if (size < BATCH_MIN)
+		size = BATCH_MIN;
+	/* Sealed a little before its size, so that the last event rarely doubles the buffer. */
+	p->batch_target_bytes = size - size / 16;
+	p->batch_max_bytes = size + memory / EVENT_SHARE;
+	p->batch_count = (size_t)(p->pool_bytes / (size + size / 2)); /* a half for the records' own descriptions */
 	if (p->batch_count < 4)
 		p->batch_count = 4;
 	tr_metric_set(&p->metrics, TR_M_QUEUE_CAPACITY, (int64_t)p->pool_bytes);
@@ -125,6 +128,7 @@ int tr_pipeline_start(tr_pipeline *p, tr_err *err)
 	p->pool = tr_batch_pool_new(p->batch_count, p->batch_max_bytes);
 	if (!p->pool)
 		return tr_err_set(err, TR_E_MEMORY, "the batches could not be made");
+	tr_batch_pool_budget(p->pool, (size_t)p->pool_bytes);
 	if (pthread_create(&p->thread, NULL, tr_capture_thread, p) != 0)
 		return tr_err_set(err, TR_E_SYSTEM, "the capture thread could not be started");
 	p->started = true;
