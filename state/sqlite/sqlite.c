@@ -183,8 +183,8 @@ static int check_layout(const store *s, tr_err *err)
 	if (id != APPLICATION_ID)
 		return corrupt(s, err, "it is a database of another application");
 	if (version > LAYOUT_VERSION) {
-		tr_err_set(err, TR_E_STATE_NEWER, "the state in \"%s\" was written by a newer version", s->path);
-		tr_err_detail(err, "it has layout %lld, this program knows up to %d", (long long)version, LAYOUT_VERSION);
+		tr_err_set(err, TR_E_STATE_NEWER, "the state in \"%s\" has layout %lld of a newer version", s->path, (long long)version);
+		tr_err_detail(err, "this program knows layouts up to %d", LAYOUT_VERSION);
 		return tr_err_hint(err, "Run the version of tailrace that wrote it, or a newer one. Nothing was changed.");
 	}
 	if (version != LAYOUT_VERSION)
@@ -271,6 +271,15 @@ static int take_dir(store *s, const char *url, tr_err *err)
 	return 0;
 }
 
+/* Errors of the system below us come without a way out. */
+static int with_hint(const store *s, tr_err *err)
+{
+	if (err && err->code == TR_E_STATE_IO && !err->hint[0])
+		tr_err_hint(err, "state.url has to be a directory that can be made, or written by the user that runs tailrace; \"%.200s\" "
+		                 "is not. Nothing was changed.", s->dir);
+	return -1;
+}
+
 static int open_store(tr_store **out, const char *url, const char *pipeline, bool read_only, tr_err *err)
 {
 	store *s = calloc(1, sizeof(*s));
@@ -297,6 +306,7 @@ static int open_store(tr_store **out, const char *url, const char *pipeline, boo
 	*out = &s->base;
 	return 0;
 fail:
+	with_hint(s, err);
 	tr_store_sqlite.free(&s->base);
 	return -1;
 }
@@ -449,7 +459,7 @@ static int reset(tr_store *base, char *backup, size_t backup_size, tr_err *err)
 	if (s->read_only)
 		return refuse_read_only(s, err);
 	if (copy_record(s, backup, backup_size, &found, err) != 0)
-		return -1;
+		return with_hint(s, err);
 	if (!found)
 		return 0;
 	if (prepare(s, "DELETE FROM pipeline WHERE name = ?1", &stmt, "write", err) != 0)

@@ -192,7 +192,7 @@ START_TEST(not_a_directory)
 	snprintf(file_url, sizeof(file_url), "file:%s", db);
 	ck_assert_int_eq(ops->open(&s, file_url, "shop", false, &err), -1);
 	ck_assert_int_eq(err.code, TR_E_STATE_IO);
-	ck_assert(strstr(err.text, db) != NULL);
+	ck_assert(strstr(err.text, db) != NULL && err.hint[0]);
 }
 END_TEST
 
