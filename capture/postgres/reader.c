@@ -40,7 +40,7 @@ static void fill_source(tr_pgc_reader *r, const tr_table *table)
 	f[TR_SRC_OWN] = info->schema;
 	f[TR_SRC_OWN + 1] = info->table;
 	f[TR_SRC_OWN + 2] = r->txid < 0 ? tr_value_null() : tr_value_int(r->txid);
-	f[TR_SRC_OWN + 3] = tr_value_int((int64_t)r->run->consistent);
+	f[TR_SRC_OWN + 3] = tr_value_int((int64_t)r->run->row_lsn);
 	f[TR_SRC_OWN + 4] = f[TR_SRC_OWN + 5] = f[TR_SRC_OWN + 6] = tr_value_null();
 }
 

@@ -197,8 +197,8 @@ static int export_snapshot(tr_pgc_snapshot_run *run, PGconn **borrowed, tr_err *
 
 static void sequence_text(tr_pgc_snapshot_run *run)
 {
-	int n = snprintf(run->sequence_text, sizeof(run->sequence_text), "[null,\"%llu\"]", (unsigned long long)run->consistent);
-
+	run->row_lsn = run->consistent - 1; /* the first record of the stream may start at the consistent point itself */
+	int n = snprintf(run->sequence_text, sizeof(run->sequence_text), "[null,\"%llu\"]", (unsigned long long)run->row_lsn);
 	run->sequence_len = (uint32_t)n;
 }
 

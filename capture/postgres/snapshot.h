@@ -38,7 +38,8 @@ typedef struct tr_pgc_snapshot_run {
 	tr_pgc_task *tasks;
 	size_t task_count;
 	char snapshot_name[64];
-	uint64_t consistent;
+	uint64_t consistent; /* the stream starts here */
+	uint64_t row_lsn;    /* what rows carry: just before, so that a reader sees them older than any change of the stream */
 	char sequence_text[40];
 	uint32_t sequence_len;
 	/* under lock */

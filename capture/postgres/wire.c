@@ -381,6 +381,7 @@ static int on_plain_message(tr_pgc *s, tr_change *change, uint64_t lsn, tr_err *
 
 	if (lsn <= st->start_lsn)
 		return 0;
+	st->last_commit = lsn; /* no COMMIT follows it: it is its own, also in source.sequence */
 	sequence_prefix(st);
 	fill_source(st, NULL, st->header_lsn, false);
 	change->source = &st->block;
