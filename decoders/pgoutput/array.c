@@ -1,7 +1,7 @@
 /*
  * Arrays in text form: {1,NULL,"a b",{...}} with an optional "[2:3][0:1]=" before it. The published schema has one
- * dimension whatever the value has, so the elements of more dimensions come in storage order: all values, without the
- * nesting.
+ * dimension whatever the value has. Text elements can say what is inside: an inner array is published as its own text, and
+ * nothing is lost. Of other elements the values come in storage order, without the nesting.
  */
 #include "decoders/pgoutput/convert.h"
 
@@ -104,8 +104,35 @@ static bool skip_bounds(scan *s)
 	return true;
 }
 
+/* An inner array from its brace to the matching one, as it stands. */
+static int nested_text(scan *s, tr_err *err)
+{
+	const uint8_t *start = s->at;
+	int depth = 0;
+	bool quoted = false;
+
+	for (; s->at < s->end; s->at++) {
+		if (*s->at == '\\' && s->at + 1 < s->end)
+			s->at++;
+		else if (*s->at == '"')
+			quoted = !quoted;
+		else if (!quoted && *s->at == '{' && ++depth >= DEPTH_MAX)
+			return tr_pg_bad(s->arg, s->in, "more dimensions than an array can have", err);
+		else if (!quoted && *s->at == '}' && --depth == 0)
+			break;
+	}
+	if (s->at == s->end)
+		return tr_pg_bad(s->arg, s->in, "an inner array without an end", err);
+	s->at++;
+	return add_item(s, (tr_datum){.ptr = start, .len = (uint32_t)(s->at - start), .form = TR_D_TEXT}, err);
+}
+
 static int read_element(scan *s, int *depth, expectation *state, tr_err *err)
 {
+	if (*s->at == '{' && *depth == 1 && s->arg->nested_text) {
+		*state = DELIMITER;
+		return nested_text(s, err);
+	}
 	if (*s->at == '{') {
 		if (++*depth > DEPTH_MAX)
 			return tr_pg_bad(s->arg, s->in, "more dimensions than an array can have", err);

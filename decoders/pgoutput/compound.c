@@ -38,6 +38,7 @@ static int wrap_array(const tr_pg_resolver *r, const tr_pg_shape *s, const tr_pg
 	out->arg->item = item->decode;
 	out->arg->item_arg = item->arg;
 	out->arg->item_optional = item->type->optional;
+	out->arg->nested_text = item->type->kind == TR_STRING && !item->type->name;
 	out->arg->delimiter = s->type && s->type->delimiter ? s->type->delimiter : ',';
 	return 0;
 }

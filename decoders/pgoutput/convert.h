@@ -25,6 +25,7 @@ struct tr_pg_arg {
 	char delimiter;        /* array: between elements */
 	char shape;            /* geometric types without a SRID: l lseg, b box, p path, g polygon */
 	bool item_optional;    /* array: a null element has a place in the schema */
+	bool nested_text;      /* array: elements are plain text, so an inner array can stand as its text */
 	tr_decode_fn item;     /* array: converts one element */
 	const void *item_arg;
 	size_t field_count;    /* composite */

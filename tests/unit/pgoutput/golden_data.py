@@ -39,7 +39,7 @@ TRUE_VALUES = {
     ("postgres-mode-decimal-string", "dec", "nua"): {14: ["NAN"]},
     ("postgres-mode-decimal-double", "dec", "nua"): {14: [NAN]},
     ("postgres-types-array-multidim", "md", "i4"): {2: [1, 2, 3, None], 3: [1, 2]},
-    ("postgres-types-array-multidim", "md", "tx"): {2: ["a", "b", "c", None], 3: ["x"]},
+    ("postgres-types-array-multidim", "md", "tx"): {2: ["{a,b}", "{c,NULL}"], 3: ["{{x}}"]},
 }
 
 COLUMNS = """

@@ -330,6 +330,8 @@ START_TEST(arrays)
 	expect_value(1007, -1, &options, "{{1,2},{3,NULL}}", "[1,2,3,null]");
 	expect_value(1007, -1, &options, "{{{1},{2}}}", "[1,2]");
 	expect_value(1007, -1, &options, "{}", "[]");
+	expect_value(1009, -1, &options, "{{a,b},{c,NULL}}", "[\"{a,b}\",\"{c,NULL}\"]");
+	expect_value(1009, -1, &options, "[0:0][1:1]={{\"x}\\\"\"}}", "[\"{\\\"x}\\\\\\\"\\\"}\"]");
 	expect_value(1009, -1, &options, "{a,\"\",NULL,\"NULL\",\"with \\\"quote\\\"\",\"c,d\",\"b\\\\s\",\"{x}\",null}",
 	             "[\"a\",\"\",null,\"NULL\",\"with \\\"quote\\\"\",\"c,d\",\"b\\\\s\",\"{x}\",\"null\"]");
 	static const char *const bad[] = {"", "1", "{", "}", "{1", "{1,}", "{,1}", "{1}}", "{{1}", "{1}x", "{\"a}", "{a\"b\"}", "{\"a\"b}",
