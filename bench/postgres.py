@@ -14,8 +14,8 @@ import time
 import uuid
 from pathlib import Path
 
+from confluent_kafka.admin import AdminClient, NewTopic
 from measure import machine, middle, run, table
-from trtest.kafka import Kafka
 from trtest.postgres import Postgres
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -122,7 +122,9 @@ class Bench:
             with open(source, "w") as f:
                 for _ in range(count // 1000):
                     f.write(line * 1000)
-        return run(["kcat", "-b", self.broker, "-P", "-t", f"kcat-{uuid.uuid4().hex[:8]}", "-l", str(source)])
+        topic = f"kcat-{uuid.uuid4().hex[:8]}"
+        AdminClient({"bootstrap.servers": self.broker}).create_topics([NewTopic(topic, 1, 1)])[topic].result()
+        return run(["kcat", "-b", self.broker, "-P", "-t", topic, "-X", "linger.ms=5", "-l", str(source)])
 
     def bytes_of(self, name):
         return sum(p.stat().st_size for p in (self.dir / "servers" / "kafka").glob(f"**/{name}*/*.log"))
@@ -137,6 +139,11 @@ class Bench:
         self.pg.psql(f"CALL workload({o.events})")
         print(f"workload: {o.events // 2} inserts and {o.events // 2} updates of 10 columns in transactions of 100, "
               f"{time.monotonic() - begin:.0f} s")
+        if o.keep:
+            _, arguments = self.config("null:", "--set", f"source.slot={self.slot()}", "--set", "snapshot.mode=never")
+            print(f"kafka://{self.broker}\n" + " ".join([self.binary, "run", "--once", *arguments]), flush=True)
+            input("Enter ends: ")
+            return
         runs = {n: [] for n in ("pg_recvlogical to a file", "tailrace to Kafka, Avro", "tailrace to files, Avro", "tailrace, null sink", "kcat, as many bytes")}
         for _ in range(o.rounds):
             runs["pg_recvlogical to a file"].append(self.recvlogical())
@@ -254,6 +261,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=15)
     parser.add_argument("--only", default="stream,snapshot,latency,start")
     parser.add_argument("--pg", default="15")
+    parser.add_argument("--keep", action="store_true", help="stop after the workload and print how to read it, for a profiler")
     bench = Bench(parser.parse_args())
     try:
         print(f"machine: {machine()}")
