@@ -24,7 +24,7 @@ SERVICES = ROOT / "tests" / "services"
 TABLE = """CREATE TABLE t (id bigint PRIMARY KEY, account integer NOT NULL, name text NOT NULL, email varchar(80),
   amount numeric(12,2) NOT NULL, balance double precision, active boolean NOT NULL, born date,
   created timestamp(3) NOT NULL, updated timestamptz NOT NULL)"""
-ROW = """g, (g * 7919) % 100000, 'customer number ' || g, 'user' || g || '@example.org', (g % 1000000) / 100.0,
+ROW = """g, (g::bigint * 7919) % 100000, 'customer number ' || g, 'user' || g || '@example.org', (g % 1000000) / 100.0,
   g * 0.25, g % 3 = 0, date '1970-01-01' + (g % 18000)::int, timestamp '2024-01-01' + g * interval '1 second', now()"""
 WORKLOAD = """CREATE PROCEDURE workload(events bigint) LANGUAGE plpgsql AS $$
 DECLARE i bigint; half bigint := events / 2;
