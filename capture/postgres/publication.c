@@ -106,10 +106,10 @@ static void comment_sql(const tr_pgc *s, tr_writer *w)
 	tr_writer_text(w, " IS '" OUR_COMMENT "'");
 }
 
-/* Generated columns can be published from 18 on; then snapshot and stream carry them alike. */
+/* Generated columns can be published from 18 on; then snapshot and stream carry them alike. Debezium leaves them out. */
 static bool can_publish_generated(const tr_pgc *s)
 {
-	return s->server.version >= 180000;
+	return s->server.version >= 180000 && !s->options->snapshot_as_debezium;
 }
 
 static void generated_sql(const tr_pgc *s, tr_writer *w)

@@ -61,6 +61,35 @@ START_TEST(truncates_and_messages)
 }
 END_TEST
 
+START_TEST(positions_in_the_source_block_never_fall_back)
+{
+	rig r;
+	char expected[128];
+
+	rig_init(&r, "source_positions");
+	rig_sql(&r, "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
+	rig_begin_streaming(&r);
+	uint64_t snapshot_lsn = r.last_lsn;
+	rig_forget(&r);
+	rig_sql(&r, "INSERT INTO t VALUES (2)");
+	rig_read_lines(&r, 3);
+	ck_assert_uint_gt(r.last_lsn, snapshot_lsn); /* also when the first change stands at the consistent point itself */
+	rig_forget(&r);
+	/* A message outside of transactions counts as its own commit. */
+	rig_sql(&r, "SELECT pg_logical_emit_message(false, 'pre', 'x')");
+	rig_sql(&r, "CREATE TABLE flushes (id int)"); /* the server sends what is flushed, and a message alone flushes nothing */
+	rig_read_lines(&r, 1);
+	uint64_t message_lsn = r.last_lsn;
+	snprintf(expected, sizeof(expected), "[\"%llu\",\"%llu\"]", (unsigned long long)message_lsn, (unsigned long long)message_lsn);
+	ck_assert_str_eq(r.sequence, expected);
+	rig_sql(&r, "INSERT INTO t VALUES (3)");
+	rig_read_lines(&r, 4);
+	snprintf(expected, sizeof(expected), "[\"%llu\",\"%llu\"]", (unsigned long long)message_lsn, (unsigned long long)r.last_lsn);
+	ck_assert_str_eq(r.sequence, expected);
+	rig_release_all(&r);
+}
+END_TEST
+
 START_TEST(identities_decide_what_is_known)
 {
 	rig r;
@@ -260,6 +289,6 @@ START_TEST(a_table_made_later_is_captured)
 END_TEST
 
 RIG_MAIN("capture_postgres.stream", "", transactions_arrive_in_commit_order, ids_lsn_and_sequence_follow_the_transaction,
-         truncates_and_messages, identities_decide_what_is_known, tables_change_while_streaming,
+         truncates_and_messages, positions_in_the_source_block_never_fall_back, identities_decide_what_is_known, tables_change_while_streaming,
          unchanged_tables_are_not_compiled_anew, keys_are_chosen_as_debezium_does, filtered_tables_are_left_out, origins_are_told,
          partitions_by_leaf_and_by_root, a_table_made_later_is_captured)
