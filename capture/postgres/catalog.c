@@ -9,7 +9,7 @@
 
 #define ARENA_MAX ((size_t)64 << 20) /* a relation of 1664 columns with long names and defaults stays far below */
 
-/* --- relations by oid ----------------------------------------------------------------------------------------------- */
+/* --- relations by oid -------------------------------------------------------------------------- */
 
 int tr_pgc_catalog_init(tr_pgc_catalog *c, tr_err *err)
 {
@@ -107,7 +107,7 @@ void tr_pgc_catalog_session(tr_pgc_catalog *c)
 			c->slots[i]->stale = true;
 }
 
-/* --- from a message ------------------------------------------------------------------------------------------------- */
+/* --- from a message ---------------------------------------------------------------------------- */
 
 static int copy_message(tr_pgc_relation *rel, const tr_pg_relation *m)
 {
@@ -154,7 +154,8 @@ static void merge_key(tr_pgc_relation *rel, const tr_pgc_facts *facts)
 
 	for (size_t i = 0; i < rel->column_count; i++) {
 		flagged += rel->columns[i].identity;
-		ranked += rel->columns[i].key_rank > 0 && (rel->identity != 'd' || !facts->key_primary || rel->columns[i].identity);
+		ranked += rel->columns[i].key_rank > 0 &&
+			  (rel->identity != 'd' || !facts->key_primary || rel->columns[i].identity);
 	}
 	bool by_message = rel->identity == 'd' && (flagged > 0 || facts->key_primary);
 	bool agrees = ranked == expected && (!by_message || flagged == expected);
@@ -176,14 +177,15 @@ static int merge_facts(tr_pgc_relation *rel, const tr_pgc_facts *facts)
 		column->not_null = (fits && fact->not_null) || (rel->identity == 'd' && column->identity);
 		column->generated = fits && fact->generated;
 		column->default_expr = NULL;
-		if (fits && fact->default_expr && !(column->default_expr = tr_arena_strdup(&rel->arena, fact->default_expr)))
+		if (fits && fact->default_expr &&
+		    !(column->default_expr = tr_arena_strdup(&rel->arena, fact->default_expr)))
 			return -1;
 	}
 	merge_key(rel, facts);
 	return 0;
 }
 
-/* --- compiling ------------------------------------------------------------------------------------------------------ */
+/* --- compiling --------------------------------------------------------------------------------- */
 
 static void sign_relation(const tr_pgc_relation *rel, tr_writer *w)
 {
@@ -191,12 +193,13 @@ static void sign_relation(const tr_pgc_relation *rel, tr_writer *w)
 	for (size_t i = 0; i < rel->column_count; i++) {
 		const tr_pg_column *c = &rel->columns[i];
 
-		tr_writer_format(w, "\n%s %u %d %d %d %d %u %s", c->name, c->type, c->typmod, c->not_null, c->generated, c->identity,
-		                 c->key_rank, c->default_expr ? c->default_expr : "");
+		tr_writer_format(w, "\n%s %u %d %d %d %d %u %s", c->name, c->type, c->typmod, c->not_null, c->generated,
+				 c->identity, c->key_rank, c->default_expr ? c->default_expr : "");
 	}
 }
 
-static int resolve_columns(tr_pgc_catalog *c, const tr_pgc_relation *rel, tr_arena *arena, tr_table_spec *spec, tr_err *err)
+static int resolve_columns(tr_pgc_catalog *c, const tr_pgc_relation *rel, tr_arena *arena, tr_table_spec *spec,
+			   tr_err *err)
 {
 	const tr_pg_type_lookup lookup = {.context = c, .find = tr_pgc_type_find};
 	tr_column *columns = TR_ARENA_ARRAY(arena, tr_column, rel->column_count ? rel->column_count : 1);
@@ -212,14 +215,16 @@ static int resolve_columns(tr_pgc_catalog *c, const tr_pgc_relation *rel, tr_are
 		if (!columns[i].name)
 			return tr_err_set(err, TR_E_MEMORY, "out of memory for the columns of a table");
 		int failed = tr_pg_resolve(in, &lookup, c->events, arena, &columns[i], err) ||
-		             tr_pg_source_column(in, &lookup, arena, &source[i]);
+			     tr_pg_source_column(in, &lookup, arena, &source[i]);
 		if (c->type_error.code != TR_OK) {
 			*err = c->type_error;
 			return -1;
 		}
 		if (failed)
-			return err->code != TR_OK ? tr_err_prefix(err, "table \"%s.%s\", column \"%s\"", rel->schema, rel->name, in->name)
-			                          : tr_err_set(err, TR_E_MEMORY, "out of memory for the columns of a table");
+			return err->code != TR_OK
+				   ? tr_err_prefix(err, "table \"%s.%s\", column \"%s\"", rel->schema, rel->name,
+						   in->name)
+				   : tr_err_set(err, TR_E_MEMORY, "out of memory for the columns of a table");
 		columns[i].index = (uint16_t)i;
 		columns[i].identity = in->identity;
 		columns[i].required = in->not_null;
@@ -231,7 +236,8 @@ static int resolve_columns(tr_pgc_catalog *c, const tr_pgc_relation *rel, tr_are
 	return 0;
 }
 
-static tr_pgc_table_info *table_info(const tr_pgc_relation *rel, tr_arena *arena, tr_table_spec *spec, const char *database)
+static tr_pgc_table_info *table_info(const tr_pgc_relation *rel, tr_arena *arena, tr_table_spec *spec,
+				     const char *database)
 {
 	tr_pgc_table_info *info = TR_ARENA_NEW(arena, tr_pgc_table_info);
 
@@ -317,7 +323,7 @@ out:
 	return result;
 }
 
-/* --- from the catalogue --------------------------------------------------------------------------------------------- */
+/* --- from the catalogue ------------------------------------------------------------------------ */
 
 /* Before 18 the stream has no generated columns, though pg_publication_tables of 15 lists them. */
 static bool wanted(const tr_pgc_catalog *c, const tr_pg_column *column, const tr_map *columns, bool generated)
@@ -330,7 +336,7 @@ static bool wanted(const tr_pgc_catalog *c, const tr_pg_column *column, const tr
 }
 
 static int copy_facts(const tr_pgc_catalog *c, tr_pgc_relation *rel, const tr_pgc_facts *facts, const tr_map *columns,
-                      bool generated)
+		      bool generated)
 {
 	tr_arena_reset(&rel->arena);
 	rel->identity = facts->identity;
@@ -346,9 +352,9 @@ static int copy_facts(const tr_pgc_catalog *c, tr_pgc_relation *rel, const tr_pg
 		if (!wanted(c, &facts->columns[i], columns, generated))
 			continue;
 		*out = (tr_pg_column){.name = tr_arena_strdup(&rel->arena, facts->columns[i].name),
-		                      .type = facts->columns[i].type,
-		                      .typmod = facts->columns[i].typmod,
-		                      .identity = facts->columns[i].identity};
+				      .type = facts->columns[i].type,
+				      .typmod = facts->columns[i].typmod,
+				      .identity = facts->columns[i].identity};
 		if (!out->name)
 			return -1;
 		rel->column_count++;
@@ -357,7 +363,7 @@ static int copy_facts(const tr_pgc_catalog *c, tr_pgc_relation *rel, const tr_pg
 }
 
 int tr_pgc_relation_read(tr_pgc_catalog *c, uint32_t oid, const tr_map *columns, bool generated, tr_pgc_relation **out,
-                         tr_err *err)
+			 tr_err *err)
 {
 	tr_pgc_facts facts;
 	tr_pgc_relation *rel;

@@ -2,9 +2,9 @@
  * What the database's catalogue knows about tables, and the relations seen in this run: from a Relation message (or the
  * catalogue itself, for a snapshot) to a compiled tr_table.
  *
- * The message is the authority for names, types and order of the columns; the catalogue adds what no message carries (key,
- * not null, defaults) and may already be newer: facts that do not fit the message are dropped, never guessed. A table is
- * compiled anew only when its facts changed.
+ * The message is the authority for names, types and order of the columns; the catalogue adds what no message carries
+ * (key, not null, defaults) and may already be newer: facts that do not fit the message are dropped, never guessed. A
+ * table is compiled anew only when its facts changed.
  *
  * Refuses: being used by two threads at once; whoever shares it holds `lock` (snapshot readers).
  */
@@ -25,13 +25,13 @@
 typedef struct tr_pgc_listed {
 	uint32_t oid;
 	const char *schema, *name;
-	char kind;        /* r, p (partitioned), f (foreign; only for check) */
-	char persistence; /* p, u */
-	char identity;    /* relreplident */
+	char kind;                        /* r, p (partitioned), f (foreign; only for check) */
+	char persistence;                 /* p, u */
+	char identity;                    /* relreplident */
 	bool partition, has_key, covered; /* covered: in the publication, itself or by an ancestor or its schema */
-	bool root_captured; /* some ancestor is captured, too */
-	int64_t rows;     /* estimate; -1 = never analysed */
-	uint64_t bytes;   /* of the main fork; 0 when not asked for */
+	bool root_captured;               /* some ancestor is captured, too */
+	int64_t rows;                     /* estimate; -1 = never analysed */
+	uint64_t bytes;                   /* of the main fork; 0 when not asked for */
 } tr_pgc_listed;
 
 typedef struct tr_pgc_list {
@@ -55,13 +55,13 @@ typedef struct tr_pgc_relation {
 	tr_pg_column *columns;
 	size_t column_count;
 	bool captured;
-	bool stale;     /* a message came since the table was compiled: look at the catalogue again */
-	tr_table *table; /* NULL until first needed */
+	bool stale;          /* a message came since the table was compiled: look at the catalogue again */
+	tr_table *table;     /* NULL until first needed */
 	tr_writer signature; /* all facts `table` was compiled from */
 } tr_pgc_relation;
 
 typedef struct tr_pgc_catalog {
-	PGconn **sql;          /* the source's plain connection; it may be replaced after a disconnect */
+	PGconn **sql; /* the source's plain connection; it may be replaced after a disconnect */
 	tr_pgc_wake *wake;
 	const tr_pgc_filter *filter;
 	const tr_event_options *events;
@@ -69,9 +69,9 @@ typedef struct tr_pgc_catalog {
 	tr_metrics *metrics;
 	pthread_mutex_t lock;
 	tr_arena types_arena;
-	tr_map *types;         /* oid -> tr_pg_type */
-	tr_err type_error;     /* of the last lookup that failed for another reason than "unknown" */
-	tr_writer *touched;    /* collects the facts of the types a table uses */
+	tr_map *types;           /* oid -> tr_pg_type */
+	tr_err type_error;       /* of the last lookup that failed for another reason than "unknown" */
+	tr_writer *touched;      /* collects the facts of the types a table uses */
 	tr_pgc_relation **slots; /* open addressing by oid; capacity is a power of two */
 	size_t slot_count, used;
 	tr_pgc_relation *last; /* the relation of the previous row */
@@ -83,7 +83,8 @@ void tr_pgc_catalog_release(tr_pgc_catalog *c);
 void tr_pgc_catalog_session(tr_pgc_catalog *c);
 
 /* All captured tables (`everything`: also what the filter leaves out and what cannot be captured, for check). */
-int tr_pgc_catalog_list(tr_pgc_catalog *c, const char *publication, bool sizes, bool everything, tr_pgc_list *out, tr_err *err);
+int tr_pgc_catalog_list(tr_pgc_catalog *c, const char *publication, bool sizes, bool everything, tr_pgc_list *out,
+			tr_err *err);
 
 /* NULL when no message named it. The way of a row: one compare when it is the same as before. */
 tr_pgc_relation *tr_pgc_relation_find(tr_pgc_catalog *c, uint32_t oid);
@@ -94,10 +95,10 @@ void tr_pgc_types_forget(tr_pgc_catalog *c);
 /* Makes rel->table fit the newest message; asks the catalogue and, for a new shape, the schema registry. */
 int tr_pgc_relation_compile(tr_pgc_catalog *c, tr_pgc_relation *rel, tr_catalogue *events, tr_err *err);
 /*
- * For the snapshot: the relation as the stream would describe it now. columns: names to take (as the publication carries
- * them), or NULL for all but generated ones; `generated`: those, too. NULL in *out when the table is gone.
+ * For the snapshot: the relation as the stream would describe it now. columns: names to take (as the publication
+ * carries them), or NULL for all but generated ones; `generated`: those, too. NULL in *out when the table is gone.
  */
 int tr_pgc_relation_read(tr_pgc_catalog *c, uint32_t oid, const tr_map *columns, bool generated, tr_pgc_relation **out,
-                         tr_err *err);
+			 tr_err *err);
 
 #endif

@@ -51,22 +51,34 @@ static void found_ok(tr_pgc_checkup *k, const char *subject, const char *what)
 	tr_pgc_found(k, f, "%s", subject);
 }
 
-/* --- settings of the server ------------------------------------------------------------------------------------------------ */
+/* --- settings of the server -------------------------------------------------------------------- */
 
 /* One row; settings that a version does not have are null. */
 static const char settings_sql[] =
-	"SELECT coalesce(current_setting('effective_wal_level', true), current_setting('wal_level')),"
-	" current_setting('max_replication_slots')::int, (SELECT count(*) FROM pg_replication_slots),"
-	" current_setting('max_wal_senders')::int, (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender'),"
-	" pg_encoding_to_char(d.encoding), current_setting('max_slot_wal_keep_size'),"
-	" current_setting('idle_replication_slot_timeout', true),"
-	" current_setting('hot_standby_feedback'), current_setting('primary_slot_name'),"
-	" r.rolreplication OR r.rolsuper, r.rolsuper, has_database_privilege(d.oid, 'CREATE')"
-	" FROM pg_database d, pg_roles r WHERE d.datname = current_database() AND r.rolname = current_user";
+    "SELECT coalesce(current_setting('effective_wal_level', true), current_setting('wal_level')),"
+    " current_setting('max_replication_slots')::int, (SELECT count(*) FROM pg_replication_slots),"
+    " current_setting('max_wal_senders')::int, (SELECT count(*) FROM pg_stat_activity WHERE backend_type = "
+    "'walsender'),"
+    " pg_encoding_to_char(d.encoding), current_setting('max_slot_wal_keep_size'),"
+    " current_setting('idle_replication_slot_timeout', true),"
+    " current_setting('hot_standby_feedback'), current_setting('primary_slot_name'),"
+    " r.rolreplication OR r.rolsuper, r.rolsuper, has_database_privilege(d.oid, 'CREATE')"
+    " FROM pg_database d, pg_roles r WHERE d.datname = current_database() AND r.rolname = current_user";
 
 enum {
-	WAL_LEVEL, MAX_SLOTS, SLOTS, MAX_SENDERS, SENDERS, ENCODING, WAL_KEEP, IDLE_TIMEOUT, STANDBY_FEEDBACK, PRIMARY_SLOT,
-	CAN_REPLICATE, IS_SUPERUSER, CAN_CREATE
+	WAL_LEVEL,
+	MAX_SLOTS,
+	SLOTS,
+	MAX_SENDERS,
+	SENDERS,
+	ENCODING,
+	WAL_KEEP,
+	IDLE_TIMEOUT,
+	STANDBY_FEEDBACK,
+	PRIMARY_SLOT,
+	CAN_REPLICATE,
+	IS_SUPERUSER,
+	CAN_CREATE
 };
 
 static const char *setting(const tr_pgc_checkup *k, int column)
@@ -98,13 +110,16 @@ static void check_limit(tr_pgc_checkup *k, const char *name, int max_column, int
 {
 	long max = number(k, max_column), used = number(k, used_column);
 	tr_finding *f = tr_pgc_finding(k, used + needed <= max ? TR_FINDING_OK : TR_FINDING_ERROR,
-	                               used + needed <= max ? TR_OK : TR_E_SLOT_LIMIT);
+				       used + needed <= max ? TR_OK : TR_E_SLOT_LIMIT);
 
 	SAY(f->what, "%ld of %ld in use", used, max);
 	if (f->severity == TR_FINDING_ERROR) {
 		SAY(f->why, "%ld more %s needed", needed, needed == 1 ? "is" : "are");
-		SAY(f->fix, "ALTER SYSTEM SET %s = %ld; then restart the server; or drop what is not used (SELECT slot_name, active "
-		            "FROM pg_replication_slots)", name, used + needed + 4);
+		SAY(f->fix,
+		    "ALTER SYSTEM SET %s = %ld; then restart the server; or drop what is not used (SELECT slot_name, "
+		    "active "
+		    "FROM pg_replication_slots)",
+		    name, used + needed + 4);
 	}
 	tr_pgc_found(k, f, "setting %s", name);
 }
@@ -120,7 +135,8 @@ static void check_encoding(tr_pgc_checkup *k)
 	bool none = strcmp(setting(k, ENCODING), "SQL_ASCII") == 0;
 	f = tr_pgc_finding(k, none ? TR_FINDING_WARNING : TR_FINDING_NOTE, none ? TR_E_SOURCE_SETTING : TR_OK);
 	SAY(f->what, "the database is encoded in %s", setting(k, ENCODING));
-	SAY(f->why, none ? "its text may be anything; what is not UTF-8 stops the capture" : "the server converts its text to UTF-8");
+	SAY(f->why, none ? "its text may be anything; what is not UTF-8 stops the capture"
+			 : "the server converts its text to UTF-8");
 	SAY(f->fix, none ? "make the database anew with ENCODING 'UTF8' (pg_dump, createdb -E UTF8, restore)" : "");
 	tr_pgc_found(k, f, "database encoding");
 }
@@ -133,8 +149,9 @@ static void check_retention(tr_pgc_checkup *k)
 		f = tr_pgc_finding(k, TR_FINDING_NOTE, TR_OK);
 		SAY(f->what, "no limit");
 		SAY(f->why, "while tailrace is down the server keeps all log for its slot and can fill its disk");
-		SAY(f->fix, "ALTER SYSTEM SET max_slot_wal_keep_size = '64GB'; SELECT pg_reload_conf(); -- what the disk can spare; a slot "
-		            "that needs more is lost, and a new snapshot is needed");
+		SAY(f->fix, "ALTER SYSTEM SET max_slot_wal_keep_size = '64GB'; SELECT pg_reload_conf(); -- what the "
+			    "disk can spare; a slot "
+			    "that needs more is lost, and a new snapshot is needed");
 		tr_pgc_found(k, f, "setting max_slot_wal_keep_size");
 	}
 	if (!PQgetisnull(k->settings, 0, IDLE_TIMEOUT) && strtol(setting(k, IDLE_TIMEOUT), NULL, 10) != 0) {
@@ -157,10 +174,13 @@ static void check_standby(tr_pgc_checkup *k)
 		return;
 	}
 	f = tr_pgc_finding(k, TR_FINDING_WARNING, TR_E_SOURCE_SETTING);
-	SAY(f->what, "hot_standby_feedback is %s, primary_slot_name is \"%s\"", setting(k, STANDBY_FEEDBACK), setting(k, PRIMARY_SLOT));
-	SAY(f->why, "the primary may remove catalogue rows that decoding here needs; the slot is then invalidated for good");
-	SAY(f->fix, "on the standby: ALTER SYSTEM SET hot_standby_feedback = on; ALTER SYSTEM SET primary_slot_name = '...'; SELECT "
-	            "pg_reload_conf(); -- with a physical slot of that name on the primary");
+	SAY(f->what, "hot_standby_feedback is %s, primary_slot_name is \"%s\"", setting(k, STANDBY_FEEDBACK),
+	    setting(k, PRIMARY_SLOT));
+	SAY(f->why,
+	    "the primary may remove catalogue rows that decoding here needs; the slot is then invalidated for good");
+	SAY(f->fix, "on the standby: ALTER SYSTEM SET hot_standby_feedback = on; ALTER SYSTEM SET primary_slot_name = "
+		    "'...'; SELECT "
+		    "pg_reload_conf(); -- with a physical slot of that name on the primary");
 	tr_pgc_found(k, f, "standby");
 }
 
@@ -180,7 +200,7 @@ static int check_settings(tr_pgc_checkup *k, tr_err *err)
 	return 0;
 }
 
-/* --- the role -------------------------------------------------------------------------------------------------------------- */
+/* --- the role ---------------------------------------------------------------------------------- */
 
 static int check_replication_login(tr_pgc_checkup *k, tr_err *err)
 {
@@ -204,27 +224,33 @@ static int check_replication_login(tr_pgc_checkup *k, tr_err *err)
 	return 0;
 }
 
-/* --- the slot -------------------------------------------------------------------------------------------------------------- */
+/* --- the slot ---------------------------------------------------------------------------------- */
 
 static void check_slot_health(tr_pgc_checkup *k)
 {
 	const tr_pgc_slot *slot = &k->slot;
 	bool risky = strcmp(slot->wal_status, "unreserved") == 0 || strcmp(slot->wal_status, "extended") == 0;
-	tr_finding *f = tr_pgc_finding(k, risky ? TR_FINDING_WARNING : TR_FINDING_OK, risky ? TR_E_SLOT_INVALID : TR_OK);
+	tr_finding *f =
+	    tr_pgc_finding(k, risky ? TR_FINDING_WARNING : TR_FINDING_OK, risky ? TR_E_SLOT_INVALID : TR_OK);
 
-	SAY(f->what, "%s; the server keeps %.1f MiB of log for it, wal_status %s", slot->active ? "in use now" : "not in use now",
-	    (double)slot->retained_bytes / 1048576.0, slot->wal_status[0] ? slot->wal_status : "unknown");
+	SAY(f->what, "%s; the server keeps %.1f MiB of log for it, wal_status %s",
+	    slot->active ? "in use now" : "not in use now", (double)slot->retained_bytes / 1048576.0,
+	    slot->wal_status[0] ? slot->wal_status : "unknown");
 	if (risky) {
 		SAY(f->why, "when max_slot_wal_keep_size is passed the log is removed, and a new snapshot is needed");
-		SAY(f->fix, "run tailrace soon; or ALTER SYSTEM SET max_slot_wal_keep_size = -1; SELECT pg_reload_conf();");
+		SAY(f->fix,
+		    "run tailrace soon; or ALTER SYSTEM SET max_slot_wal_keep_size = -1; SELECT pg_reload_conf();");
 	}
 	tr_pgc_found(k, f, "slot %s", k->s->slot);
 	if (k->s->options->failover && !slot->failover) {
 		f = tr_pgc_finding(k, TR_FINDING_WARNING, TR_E_SLOT_FOREIGN);
 		SAY(f->what, "it is not a failover slot");
 		SAY(f->why, "source.failover is true, but after a promotion this slot will not be on the new primary");
-		SAY(f->fix, "stop tailrace and run in a replication session (psql \"replication=database ...\"): ALTER_REPLICATION_SLOT \"%s\" "
-		            "(FAILOVER true);", k->s->slot);
+		SAY(f->fix,
+		    "stop tailrace and run in a replication session (psql \"replication=database ...\"): "
+		    "ALTER_REPLICATION_SLOT \"%s\" "
+		    "(FAILOVER true);",
+		    k->s->slot);
 		tr_pgc_found(k, f, "slot %s", k->s->slot);
 	}
 }
@@ -260,7 +286,7 @@ static int check_slot(tr_pgc_checkup *k, tr_err *err)
 	return 0;
 }
 
-/* --- the publication ------------------------------------------------------------------------------------------------------- */
+/* --- the publication --------------------------------------------------------------------------- */
 
 static void check_publish(tr_pgc_checkup *k)
 {
@@ -269,16 +295,17 @@ static void check_publish(tr_pgc_checkup *k)
 
 	if (!p->insert || !p->update || !p->delete_ || !p->truncate) {
 		f = tr_pgc_finding(k, TR_FINDING_WARNING, TR_E_PUBLICATION_TABLES);
-		SAY(f->what, "it leaves out%s%s%s%s", p->insert ? "" : " insert", p->update ? "" : " update", p->delete_ ? "" : " delete",
-		    p->truncate ? "" : " truncate");
+		SAY(f->what, "it leaves out%s%s%s%s", p->insert ? "" : " insert", p->update ? "" : " update",
+		    p->delete_ ? "" : " delete", p->truncate ? "" : " truncate");
 		SAY(f->why, "these changes never reach tailrace; a copy of the tables would drift away from them");
-		SAY(f->fix, "ALTER PUBLICATION \"%s\" SET (publish = 'insert, update, delete, truncate');", k->s->publication);
+		SAY(f->fix, "ALTER PUBLICATION \"%s\" SET (publish = 'insert, update, delete, truncate');",
+		    k->s->publication);
 		tr_pgc_found(k, f, "publication %s", k->s->publication);
 	}
 	if (p->via_root != k->s->options->publish_via_root) {
 		f = tr_pgc_finding(k, TR_FINDING_WARNING, TR_E_PUBLICATION_TABLES);
-		SAY(f->what, "publish_via_partition_root is %s, source.publish_via_root is %s", p->via_root ? "true" : "false",
-		    k->s->options->publish_via_root ? "true" : "false");
+		SAY(f->what, "publish_via_partition_root is %s, source.publish_via_root is %s",
+		    p->via_root ? "true" : "false", k->s->options->publish_via_root ? "true" : "false");
 		SAY(f->why, "snapshot and stream would name the rows of partitioned tables differently");
 		SAY(f->fix, "ALTER PUBLICATION \"%s\" SET (publish_via_partition_root = %s);", k->s->publication,
 		    k->s->options->publish_via_root ? "true" : "false");
@@ -309,7 +336,8 @@ static void check_missing_publication(tr_pgc_checkup *k)
 		tr_pgc_found(k, f, "publication %s", k->s->publication);
 		return;
 	}
-	f = tr_pgc_finding(k, TR_FINDING_ERROR, k->s->options->create ? TR_E_SOURCE_PRIVILEGE : TR_E_PUBLICATION_MISSING);
+	f = tr_pgc_finding(k, TR_FINDING_ERROR,
+			   k->s->options->create ? TR_E_SOURCE_PRIVILEGE : TR_E_PUBLICATION_MISSING);
 	SAY(f->what, "the publication does not exist%s", k->s->options->create ? " and this role may not make it" : "");
 	if (k->s->server.standby)
 		SAY(f->why, "nothing can be made on a standby: make it on the primary");
@@ -318,7 +346,8 @@ static void check_missing_publication(tr_pgc_checkup *k)
 	else if (all)
 		SAY(f->why, "FOR ALL TABLES takes a superuser");
 	else
-		SAY(f->why, "it takes CREATE on the database (%s) and ownership of every table (%zu are owned by others)",
+		SAY(f->why,
+		    "it takes CREATE on the database (%s) and ownership of every table (%zu are owned by others)",
 		    setting(k, CAN_CREATE)[0] == 't' ? "there" : "missing", k->not_owned);
 	fix_of(k, f, tr_pgc_publication_make_sql);
 	tr_pgc_found(k, f, "publication %s", k->s->publication);
@@ -352,7 +381,7 @@ static int check_publication(tr_pgc_checkup *k, tr_err *err)
 	return 0;
 }
 
-/* --- all of it --------------------------------------------------------------------------------------------------------------- */
+/* --- all of it --------------------------------------------------------------------------------- */
 
 static int read_server(tr_pgc_checkup *k, tr_err *err)
 {
@@ -371,14 +400,15 @@ static int read_identity(tr_pgc_checkup *k, tr_err *err)
 	PGresult *r;
 	tr_finding *f = tr_pgc_finding(k, TR_FINDING_OK, TR_OK);
 
-	if (tr_pgc_sql(k->s, "read the server's state", "SELECT current_database(), current_user, pg_is_in_recovery(), version()", 0,
-	               NULL, &r, err))
+	if (tr_pgc_sql(k->s, "read the server's state",
+		       "SELECT current_database(), current_user, pg_is_in_recovery(), version()", 0, NULL, &r, err))
 		return -1;
 	tr_text_format(k->s->server.id.database, sizeof(k->s->server.id.database), "%s", PQgetvalue(r, 0, 0));
 	tr_text_format(k->s->server.user, sizeof(k->s->server.user), "%s", PQgetvalue(r, 0, 1));
 	k->s->server.standby = PQgetvalue(r, 0, 2)[0] == 't';
-	SAY(f->what, "%.*s, database \"%s\", role \"%s\"%s", (int)strcspn(PQgetvalue(r, 0, 3), ","), PQgetvalue(r, 0, 3),
-	    k->s->server.id.database, k->s->server.user, k->s->server.standby ? ", a standby" : "");
+	SAY(f->what, "%.*s, database \"%s\", role \"%s\"%s", (int)strcspn(PQgetvalue(r, 0, 3), ","),
+	    PQgetvalue(r, 0, 3), k->s->server.id.database, k->s->server.user,
+	    k->s->server.standby ? ", a standby" : "");
 	tr_pgc_found(k, f, "server");
 	PQclear(r);
 	if (k->s->server.standby && k->s->server.version < 160000) {
@@ -396,10 +426,12 @@ int tr_pgc_check(tr_pgc *s, tr_finding_fn report, void *context, tr_err *err)
 	tr_pgc_checkup k = {.s = s, .report = report, .context = context};
 	int result = -1;
 
-	if (tr_pgc_open_sql(s, err) || read_server(&k, err) || read_identity(&k, err) || check_replication_login(&k, err) ||
-	    tr_pgc_slot_read(s, &k.slot, err) || tr_pgc_publication_read(s, &k.publication, err))
+	if (tr_pgc_open_sql(s, err) || read_server(&k, err) || read_identity(&k, err) ||
+	    check_replication_login(&k, err) || tr_pgc_slot_read(s, &k.slot, err) ||
+	    tr_pgc_publication_read(s, &k.publication, err))
 		goto out;
-	if (check_settings(&k, err) || tr_pgc_check_tables(&k, err) || check_publication(&k, err) || check_slot(&k, err))
+	if (check_settings(&k, err) || tr_pgc_check_tables(&k, err) || check_publication(&k, err) ||
+	    check_slot(&k, err))
 		goto out;
 	result = 0;
 out:

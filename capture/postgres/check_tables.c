@@ -7,9 +7,9 @@
 
 /* Privileges of the tables with the given oids. */
 static const char rights_sql[] =
-	"SELECT c.oid, has_schema_privilege(c.relnamespace, 'USAGE'), has_table_privilege(c.oid, 'SELECT'),"
-	" pg_has_role(c.relowner, 'USAGE'), row_security_active(c.oid)"
-	" FROM pg_class c WHERE c.oid = ANY ($1::oid[]) ORDER BY c.oid";
+    "SELECT c.oid, has_schema_privilege(c.relnamespace, 'USAGE'), has_table_privilege(c.oid, 'SELECT'),"
+    " pg_has_role(c.relowner, 'USAGE'), row_security_active(c.oid)"
+    " FROM pg_class c WHERE c.oid = ANY ($1::oid[]) ORDER BY c.oid";
 
 typedef struct rights {
 	uint32_t oid;
@@ -48,9 +48,11 @@ static int read_rights(tr_pgc_checkup *k, const tr_pgc_list *list, rights **out,
 		goto out;
 	}
 	for (int i = 0; i < PQntuples(r); i++)
-		(*out)[i] = (rights){.oid = (uint32_t)strtoul(PQgetvalue(r, i, 0), NULL, 10), .usage = PQgetvalue(r, i, 1)[0] == 't',
-		                     .select = PQgetvalue(r, i, 2)[0] == 't', .owner = PQgetvalue(r, i, 3)[0] == 't',
-		                     .row_security = PQgetvalue(r, i, 4)[0] == 't'};
+		(*out)[i] = (rights){.oid = (uint32_t)strtoul(PQgetvalue(r, i, 0), NULL, 10),
+				     .usage = PQgetvalue(r, i, 1)[0] == 't',
+				     .select = PQgetvalue(r, i, 2)[0] == 't',
+				     .owner = PQgetvalue(r, i, 3)[0] == 't',
+				     .row_security = PQgetvalue(r, i, 4)[0] == 't'};
 	result = 0;
 out:
 	PQclear(r);
@@ -65,8 +67,9 @@ static void missing_privilege(tr_pgc_checkup *k, const tr_pgc_listed *t, const r
 	SAY(f->what, "role \"%s\" may not read it", k->s->server.user);
 	SAY(f->why, "the snapshot cannot be taken");
 	if (!r->usage)
-		SAY(f->fix, "GRANT USAGE ON SCHEMA \"%s\" TO \"%s\"; GRANT SELECT ON ALL TABLES IN SCHEMA \"%s\" TO \"%s\";", t->schema,
-		    k->s->server.user, t->schema, k->s->server.user);
+		SAY(f->fix,
+		    "GRANT USAGE ON SCHEMA \"%s\" TO \"%s\"; GRANT SELECT ON ALL TABLES IN SCHEMA \"%s\" TO \"%s\";",
+		    t->schema, k->s->server.user, t->schema, k->s->server.user);
 	else
 		SAY(f->fix, "GRANT SELECT ON TABLE \"%s\".\"%s\" TO \"%s\";", t->schema, t->name, k->s->server.user);
 	tr_pgc_found(k, f, "table %s.%s", t->schema, t->name);
@@ -96,10 +99,13 @@ static void check_identity(tr_pgc_checkup *k, const tr_pgc_listed *t)
 	if (!nothing && !keyless)
 		return;
 	f = tr_pgc_finding(k, TR_FINDING_WARNING, TR_E_SOURCE_SETTING);
-	SAY(f->what, nothing ? "its replica identity is NOTHING" : "it has no primary key and the default replica identity");
+	SAY(f->what,
+	    nothing ? "its replica identity is NOTHING" : "it has no primary key and the default replica identity");
 	SAY(f->why, "once it is published, the applications' own UPDATE and DELETE on it fail; only INSERT works");
-	SAY(f->fix, nothing && t->has_key ? "ALTER TABLE \"%s\".\"%s\" REPLICA IDENTITY DEFAULT;"
-	                                  : "ALTER TABLE \"%s\".\"%s\" REPLICA IDENTITY FULL; -- or add a primary key", t->schema, t->name);
+	SAY(f->fix,
+	    nothing && t->has_key ? "ALTER TABLE \"%s\".\"%s\" REPLICA IDENTITY DEFAULT;"
+				  : "ALTER TABLE \"%s\".\"%s\" REPLICA IDENTITY FULL; -- or add a primary key",
+	    t->schema, t->name);
 	tr_pgc_found(k, f, "table %s.%s", t->schema, t->name);
 }
 
@@ -112,8 +118,8 @@ static void uncapturable(tr_pgc_checkup *k, const tr_pgc_listed *t)
 	if (t->kind == 'f')
 		SAY(f->fix, "exclude it: source.tables \"!%s.%s\"; capture it at its own server", t->schema, t->name);
 	else
-		SAY(f->fix, "ALTER TABLE \"%s\".\"%s\" SET LOGGED; or exclude it: source.tables \"!%s.%s\"", t->schema, t->name, t->schema,
-		    t->name);
+		SAY(f->fix, "ALTER TABLE \"%s\".\"%s\" SET LOGGED; or exclude it: source.tables \"!%s.%s\"", t->schema,
+		    t->name, t->schema, t->name);
 	tr_pgc_found(k, f, "table %s.%s", t->schema, t->name);
 }
 
@@ -155,7 +161,8 @@ static int none_matches(tr_pgc_checkup *k)
 	tr_pgc_filter_describe(k->s->filter, patterns, sizeof(patterns));
 	SAY(f->what, "no table of database \"%s\" matches: %s", k->s->server.id.database, patterns);
 	SAY(f->why, "there is nothing to capture");
-	SAY(f->fix, "patterns are globs on schema.table, as \"public.*\"; see what there is: SELECT schemaname, tablename FROM pg_tables;");
+	SAY(f->fix, "patterns are globs on schema.table, as \"public.*\"; see what there is: SELECT schemaname, "
+		    "tablename FROM pg_tables;");
 	tr_pgc_found(k, f, "tables");
 	return 0;
 }

@@ -67,7 +67,7 @@ int tr_pgc_wait(tr_pgc_wake *w, int fd, short events, int timeout_ms, tr_err *er
 	return n > 0 ? fds[0].revents : 0;
 }
 
-/* --- errors ----------------------------------------------------------------------------------------------------- */
+/* --- errors ------------------------------------------------------------------------------------ */
 
 const char *tr_pgc_sqlstate(const PGresult *r)
 {
@@ -89,16 +89,16 @@ static tr_err_code code_of_state(const char *state)
 		const char *prefix;
 		tr_err_code code;
 	} rows[] = {
-		{"28", TR_E_SOURCE_AUTH},          /* invalid authorization, pg_hba, no such role */
-		{"3D000", TR_E_SOURCE_DATABASE},   /* no such database */
-		{"42501", TR_E_SOURCE_PRIVILEGE},  /* insufficient privilege */
-		{"55006", TR_E_SLOT_BUSY},         /* object in use: slot active for another process */
-		{"53400", TR_E_SLOT_LIMIT},        /* all replication slots are in use */
-		{"0A000", TR_E_SOURCE_SETTING},    /* feature not supported */
-		{"08", TR_E_SOURCE_UNAVAILABLE},   /* connection exceptions */
-		{"53", TR_E_SOURCE_UNAVAILABLE},   /* too many connections, out of memory, disk full */
-		{"57", TR_E_SOURCE_UNAVAILABLE},   /* shutdown, starting up, cancelled */
-		{"58P01", TR_E_POSITION_LOST},     /* requested WAL segment has already been removed */
+	    {"28", TR_E_SOURCE_AUTH},         /* invalid authorization, pg_hba, no such role */
+	    {"3D000", TR_E_SOURCE_DATABASE},  /* no such database */
+	    {"42501", TR_E_SOURCE_PRIVILEGE}, /* insufficient privilege */
+	    {"55006", TR_E_SLOT_BUSY},        /* object in use: slot active for another process */
+	    {"53400", TR_E_SLOT_LIMIT},       /* all replication slots are in use */
+	    {"0A000", TR_E_SOURCE_SETTING},   /* feature not supported */
+	    {"08", TR_E_SOURCE_UNAVAILABLE},  /* connection exceptions */
+	    {"53", TR_E_SOURCE_UNAVAILABLE},  /* too many connections, out of memory, disk full */
+	    {"57", TR_E_SOURCE_UNAVAILABLE},  /* shutdown, starting up, cancelled */
+	    {"58P01", TR_E_POSITION_LOST},    /* requested WAL segment has already been removed */
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -111,22 +111,25 @@ static void hint_of_code(tr_err *err)
 {
 	switch (err->code) {
 	case TR_E_SOURCE_AUTH:
-		tr_err_hint(err, "Check user and password in source.url (or PGPASSWORD, the passfile, the service file) and the "
-		                 "server's pg_hba.conf; nothing was read.");
+		tr_err_hint(
+		    err,
+		    "Check user and password in source.url (or PGPASSWORD, the passfile, the service file) and the "
+		    "server's pg_hba.conf; nothing was read.");
 		break;
 	case TR_E_SOURCE_DATABASE:
 		tr_err_hint(err, "Check the database's name in source.url.");
 		break;
 	case TR_E_SLOT_LIMIT:
 		tr_err_hint(err, "Free a slot (SELECT slot_name, active FROM pg_replication_slots) or raise "
-		                 "max_replication_slots and max_wal_senders; both need a restart of the server.");
+				 "max_replication_slots and max_wal_senders; both need a restart of the server.");
 		break;
 	case TR_E_SLOT_BUSY:
 		tr_err_hint(err, "Another process reads this slot; only one may. It is tried again until it is free.");
 		break;
 	case TR_E_SOURCE_UNAVAILABLE:
-		tr_err_hint(err, "Check host and port in source.url and that the server runs. What is stored is safe; it is tried again "
-		                 "for source.retry_for.");
+		tr_err_hint(err, "Check host and port in source.url and that the server runs. What is stored is safe; "
+				 "it is tried again "
+				 "for source.retry_for.");
 		break;
 	default:
 		break;
@@ -187,19 +190,27 @@ static int login_error(PGconn *c, bool replication, tr_err *err)
 	tr_err_detail(err, *state ? "%s (SQLSTATE %s)" : "%s", line, state);
 	hint_of_code(err);
 	if (code == TR_E_SOURCE_PRIVILEGE && replication)
-		tr_err_hint(err, "The role needs the REPLICATION attribute: ALTER ROLE %s REPLICATION;", PQuser(c) ? PQuser(c) : "");
+		tr_err_hint(err, "The role needs the REPLICATION attribute: ALTER ROLE %s REPLICATION;",
+			    PQuser(c) ? PQuser(c) : "");
 	return -1;
 }
 
-/* --- connecting ------------------------------------------------------------------------------------------------- */
+/* --- connecting -------------------------------------------------------------------------------- */
 
 /* What stands before dbname yields to the URL; what stands behind it does not. */
 static PGconn *start_login(const char *url, bool replication)
 {
-	const char *keywords[] = {"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
-	                          "fallback_application_name", "dbname", "client_encoding",
-	                          replication ? "replication" : NULL, NULL};
-	const char *values[] = {"30", "10", "3", "60000", "tailrace", url, "UTF8", replication ? "database" : NULL, NULL};
+	const char *keywords[] = {"keepalives_idle",
+				  "keepalives_interval",
+				  "keepalives_count",
+				  "tcp_user_timeout",
+				  "fallback_application_name",
+				  "dbname",
+				  "client_encoding",
+				  replication ? "replication" : NULL,
+				  NULL};
+	const char *values[] = {"30", "10", "3", "60000", "tailrace", url, "UTF8", replication ? "database" : NULL,
+				NULL};
 
 	return PQconnectStartParams(keywords, values, 1);
 }
@@ -215,10 +226,14 @@ static int await_login(PGconn *c, const tr_pgc_dial *dial, bool replication, tr_
 		if (step == PGRES_POLLING_FAILED)
 			return login_error(c, replication, err);
 		if (left_ms <= 0) {
-			tr_err_set(err, TR_E_SOURCE_UNAVAILABLE, "could not connect to the source: no answer in %d ms", dial->timeout_ms);
-			return tr_err_hint(err, "Check host and port in source.url, and firewalls; source.connect_timeout sets the limit.");
+			tr_err_set(err, TR_E_SOURCE_UNAVAILABLE, "could not connect to the source: no answer in %d ms",
+				   dial->timeout_ms);
+			return tr_err_hint(
+			    err,
+			    "Check host and port in source.url, and firewalls; source.connect_timeout sets the limit.");
 		}
-		if (tr_pgc_wait(dial->wake, PQsocket(c), step == PGRES_POLLING_READING ? POLLIN : POLLOUT, (int)left_ms, err) < 0)
+		if (tr_pgc_wait(dial->wake, PQsocket(c), step == PGRES_POLLING_READING ? POLLIN : POLLOUT, (int)left_ms,
+				err) < 0)
 			return -1;
 		step = PQconnectPoll(c);
 	}
@@ -243,7 +258,7 @@ static int prepare_session(PGconn *c, const tr_pgc_dial *dial, tr_err *err)
 	PQsetErrorVerbosity(c, PQERRORS_DEFAULT);
 	if (PQserverVersion(c) < 140000) {
 		tr_err_set(err, TR_E_SOURCE_SETTING, "cannot capture from PostgreSQL %d: it is older than 14",
-		           PQserverVersion(c) / 10000);
+			   PQserverVersion(c) / 10000);
 		tr_err_hint(err, "Upgrade the server; versions 14 to 18 are supported.");
 		goto out;
 	}
@@ -254,8 +269,8 @@ static int prepare_session(PGconn *c, const tr_pgc_dial *dial, tr_err *err)
 		tr_err_set(err, TR_E_MEMORY, "out of memory");
 		goto out;
 	}
-	result = tr_pgc_exec(c, dial->wake, dial->timeout_ms, "fix the session's settings", (const char *)sql.data, 0, NULL,
-	                     &r, err);
+	result = tr_pgc_exec(c, dial->wake, dial->timeout_ms, "fix the session's settings", (const char *)sql.data, 0,
+			     NULL, &r, err);
 	PQclear(r);
 out:
 	tr_writer_release(&sql);
@@ -289,7 +304,7 @@ out:
 	return result;
 }
 
-/* --- statements ------------------------------------------------------------------------------------------------- */
+/* --- statements -------------------------------------------------------------------------------- */
 
 static void cancel(PGconn *c)
 {
@@ -310,8 +325,10 @@ static int next_result(PGconn *c, tr_pgc_wake *wake, int64_t end_us, const char 
 
 		if (end_us >= 0 && left_ms <= 0) {
 			cancel(c);
-			tr_err_set(err, TR_E_SOURCE_UNAVAILABLE, "could not %s: the source did not answer in time", what);
-			return tr_err_hint(err, "The statement was cancelled; it is tried again. Look for locks in pg_stat_activity.");
+			tr_err_set(err, TR_E_SOURCE_UNAVAILABLE, "could not %s: the source did not answer in time",
+				   what);
+			return tr_err_hint(
+			    err, "The statement was cancelled; it is tried again. Look for locks in pg_stat_activity.");
 		}
 		if (tr_pgc_wait(wake, PQsocket(c), POLLIN, (int)left_ms, err) < 0) {
 			cancel(c);
@@ -330,14 +347,15 @@ static bool is_copy(ExecStatusType status)
 }
 
 int tr_pgc_exec(PGconn *c, tr_pgc_wake *wake, int timeout_ms, const char *what, const char *sql, size_t param_count,
-                const char *const *params, PGresult **out, tr_err *err)
+		const char *const *params, PGresult **out, tr_err *err)
 {
 	int64_t end_us = timeout_ms < 0 ? -1 : tr_clock_mono_us() + (int64_t)timeout_ms * 1000;
 	PGresult *last = NULL, *r = NULL;
 	int sent, result = -1;
 
 	*out = NULL;
-	sent = param_count ? PQsendQueryParams(c, sql, (int)param_count, NULL, params, NULL, NULL, 0) : PQsendQuery(c, sql);
+	sent = param_count ? PQsendQueryParams(c, sql, (int)param_count, NULL, params, NULL, NULL, 0)
+			   : PQsendQuery(c, sql);
 	if (!sent)
 		return tr_pgc_error(c, NULL, what, err);
 	for (;;) {
@@ -367,7 +385,7 @@ out:
 	return result;
 }
 
-/* --- SQL text --------------------------------------------------------------------------------------------------- */
+/* --- SQL text ---------------------------------------------------------------------------------- */
 
 static void quoted(tr_writer *w, const char *text, char quote)
 {
@@ -411,9 +429,9 @@ static bool hex_half(const char **at, char end, uint32_t *out)
 	for (; **at && **at != end; (*at)++) {
 		char c = **at;
 		unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-		                 : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
-		                 : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
-		                                        : 16;
+				 : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
+				 : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
+							: 16;
 
 		if (digit > 15 || *at - start >= 8)
 			return false;

@@ -1,6 +1,6 @@
 /*
- * Connections to PostgreSQL: opening them by libpq's URL with our session settings, running statements so that they can be
- * interrupted, and turning libpq's answers into our errors. Every wait in this room goes through tr_pgc_wait.
+ * Connections to PostgreSQL: opening them by libpq's URL with our session settings, running statements so that they can
+ * be interrupted, and turning libpq's answers into our errors. Every wait in this room goes through tr_pgc_wait.
  *
  * Refuses: to know slots, tables or positions. Texts of errors are the server's primary message and SQLSTATE, never its
  * DETAIL, which may quote rows.
@@ -22,7 +22,7 @@ typedef struct tr_pgc_wake {
 
 int tr_pgc_wake_init(tr_pgc_wake *w, tr_err *err);
 void tr_pgc_wake_release(tr_pgc_wake *w);
-void tr_pgc_wake_set(tr_pgc_wake *w);   /* any thread */
+void tr_pgc_wake_set(tr_pgc_wake *w); /* any thread */
 void tr_pgc_wake_clear(tr_pgc_wake *w);
 /* Waits for `events` (poll's) on fd (-1 = none) for at most timeout_ms (-1 = no end). Events > 0, 0 on timeout; -1 with
  * INTERRUPTED when the wake was set, SYSTEM when poll fails. */
@@ -41,11 +41,12 @@ int tr_pgc_connect(PGconn **out, const tr_pgc_dial *dial, bool replication, tr_e
 #define TR_PGC_QUERY_MS 60000 /* for catalogue statements */
 /*
  * Runs one statement; with param_count 0 by the simple protocol (needed on replication connections, several statements
- * allowed: the last result is returned). `what` names the purpose in errors: "read the server's settings". A statement that
- * starts COPY returns at that point. After timeout_ms the statement is cancelled and the error is SOURCE_UNAVAILABLE.
+ * allowed: the last result is returned). `what` names the purpose in errors: "read the server's settings". A statement
+ * that starts COPY returns at that point. After timeout_ms the statement is cancelled and the error is
+ * SOURCE_UNAVAILABLE.
  */
 int tr_pgc_exec(PGconn *c, tr_pgc_wake *wake, int timeout_ms, const char *what, const char *sql, size_t param_count,
-                const char *const *params, PGresult **out, tr_err *err);
+		const char *const *params, PGresult **out, tr_err *err);
 
 /* Fills err from a failed result (or the connection when r is NULL or without SQLSTATE). Returns -1. */
 int tr_pgc_error(PGconn *c, const PGresult *r, const char *what, tr_err *err);

@@ -8,31 +8,31 @@
 
 #define FACTS_MAX ((size_t)64 << 20)
 
-/* --- a relation ----------------------------------------------------------------------------------------------------- */
+/* --- a relation -------------------------------------------------------------------------------- */
 
 /*
- * One row per column. The key is the primary key or, without one, the first unique index by name, as Debezium reads it by
- * JDBC; indexes on expressions or with a predicate are no keys.
+ * One row per column. The key is the primary key or, without one, the first unique index by name, as Debezium reads it
+ * by JDBC; indexes on expressions or with a predicate are no keys.
  */
 static const char facts_sql[] =
-	"WITH k AS (SELECT i.indkey::int2[] AS cols, i.indnkeyatts AS n, i.indisprimary AS prim"
-	" FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid"
-	" WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL"
-	" ORDER BY i.indisprimary DESC, i.indisclustered DESC, x.relname COLLATE \"C\" LIMIT 1),"
-	" r AS (SELECT i.indkey::int2[] AS cols, i.indnkeyatts AS n FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
-	" WHERE i.indrelid = $1::oid AND ((c.relreplident = 'd' AND i.indisprimary)"
-	" OR (c.relreplident = 'i' AND i.indisreplident)) LIMIT 1)"
-	" SELECT n.nspname, c.relname, c.relreplident, a.attname, a.atttypid, a.atttypmod, a.attnotnull,"
-	" a.attgenerated <> '',"
-	" CASE WHEN a.attgenerated = '' AND a.attidentity = '' THEN pg_get_expr(d.adbin, d.adrelid) END,"
-	" coalesce((SELECT u.o FROM k, unnest(k.cols) WITH ORDINALITY u(c, o) WHERE u.c = a.attnum AND u.o <= k.n), 0),"
-	" c.relreplident = 'f' OR EXISTS (SELECT FROM r, unnest(r.cols) WITH ORDINALITY u(c, o)"
-	" WHERE u.c = a.attnum AND u.o <= r.n),"
-	" coalesce((SELECT k.n FROM k), 0), coalesce((SELECT k.prim FROM k), false)"
-	" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-	" LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
-	" LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
-	" WHERE c.oid = $1::oid ORDER BY a.attnum";
+    "WITH k AS (SELECT i.indkey::int2[] AS cols, i.indnkeyatts AS n, i.indisprimary AS prim"
+    " FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid"
+    " WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL"
+    " ORDER BY i.indisprimary DESC, i.indisclustered DESC, x.relname COLLATE \"C\" LIMIT 1),"
+    " r AS (SELECT i.indkey::int2[] AS cols, i.indnkeyatts AS n FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
+    " WHERE i.indrelid = $1::oid AND ((c.relreplident = 'd' AND i.indisprimary)"
+    " OR (c.relreplident = 'i' AND i.indisreplident)) LIMIT 1)"
+    " SELECT n.nspname, c.relname, c.relreplident, a.attname, a.atttypid, a.atttypmod, a.attnotnull,"
+    " a.attgenerated <> '',"
+    " CASE WHEN a.attgenerated = '' AND a.attidentity = '' THEN pg_get_expr(d.adbin, d.adrelid) END,"
+    " coalesce((SELECT u.o FROM k, unnest(k.cols) WITH ORDINALITY u(c, o) WHERE u.c = a.attnum AND u.o <= k.n), 0),"
+    " c.relreplident = 'f' OR EXISTS (SELECT FROM r, unnest(r.cols) WITH ORDINALITY u(c, o)"
+    " WHERE u.c = a.attnum AND u.o <= r.n),"
+    " coalesce((SELECT k.n FROM k), 0), coalesce((SELECT k.prim FROM k), false)"
+    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+    " LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+    " WHERE c.oid = $1::oid ORDER BY a.attnum";
 
 static bool is_true(const PGresult *r, int row, int column)
 {
@@ -117,20 +117,20 @@ const tr_pg_column *tr_pgc_facts_find(const tr_pgc_facts *f, const char *name)
 	return NULL;
 }
 
-/* --- types ---------------------------------------------------------------------------------------------------------- */
+/* --- types ------------------------------------------------------------------------------------- */
 
 static const char type_sql[] =
-	"SELECT t.typname, n.nspname, x.extname, t.typtype, t.typcategory, coalesce(el.typdelim, t.typdelim),"
-	" CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END, t.typbasetype, t.typtypmod, t.typrelid"
-	" FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace"
-	" LEFT JOIN pg_type el ON el.oid = t.typelem AND t.typcategory = 'A'"
-	" LEFT JOIN pg_depend p ON p.classid = 'pg_type'::regclass AND p.objid = t.oid"
-	" AND p.refclassid = 'pg_extension'::regclass AND p.deptype = 'e'"
-	" LEFT JOIN pg_extension x ON x.oid = p.refobjid WHERE t.oid = $1::oid LIMIT 1";
+    "SELECT t.typname, n.nspname, x.extname, t.typtype, t.typcategory, coalesce(el.typdelim, t.typdelim),"
+    " CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END, t.typbasetype, t.typtypmod, t.typrelid"
+    " FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace"
+    " LEFT JOIN pg_type el ON el.oid = t.typelem AND t.typcategory = 'A'"
+    " LEFT JOIN pg_depend p ON p.classid = 'pg_type'::regclass AND p.objid = t.oid"
+    " AND p.refclassid = 'pg_extension'::regclass AND p.deptype = 'e'"
+    " LEFT JOIN pg_extension x ON x.oid = p.refobjid WHERE t.oid = $1::oid LIMIT 1";
 static const char labels_sql[] = "SELECT enumlabel FROM pg_enum WHERE enumtypid = $1::oid ORDER BY enumsortorder";
 static const char attributes_sql[] =
-	"SELECT attname, atttypid, atttypmod FROM pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped"
-	" ORDER BY attnum";
+    "SELECT attname, atttypid, atttypmod FROM pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped"
+    " ORDER BY attnum";
 
 static int ask(tr_pgc_catalog *c, const char *sql, uint32_t oid, PGresult **r)
 {
@@ -138,7 +138,8 @@ static int ask(tr_pgc_catalog *c, const char *sql, uint32_t oid, PGresult **r)
 	const char *params[] = {id};
 
 	snprintf(id, sizeof(id), "%u", oid);
-	return tr_pgc_exec(*c->sql, c->wake, TR_PGC_QUERY_MS, "read a type from the catalogue", sql, 1, params, r, &c->type_error);
+	return tr_pgc_exec(*c->sql, c->wake, TR_PGC_QUERY_MS, "read a type from the catalogue", sql, 1, params, r,
+			   &c->type_error);
 }
 
 static int out_of_memory(tr_pgc_catalog *c)
@@ -234,11 +235,13 @@ static tr_pg_type *load_type(tr_pgc_catalog *c, uint32_t oid)
 /* What a table was compiled from includes its types: a new enum label makes a new schema. */
 static void sign_type(tr_writer *w, const tr_pg_type *t)
 {
-	tr_writer_format(w, "\n%u %s.%s %c %u %u %d", t->oid, t->schema, t->name, t->typtype, t->element, t->base, t->base_typmod);
+	tr_writer_format(w, "\n%u %s.%s %c %u %u %d", t->oid, t->schema, t->name, t->typtype, t->element, t->base,
+			 t->base_typmod);
 	for (size_t i = 0; i < t->label_count; i++)
 		tr_writer_format(w, "\n- %s", t->labels[i]);
 	for (size_t i = 0; i < t->attribute_count; i++)
-		tr_writer_format(w, "\n+ %s %u %d", t->attributes[i].name, t->attributes[i].type, t->attributes[i].typmod);
+		tr_writer_format(w, "\n+ %s %u %d", t->attributes[i].name, t->attributes[i].type,
+				 t->attributes[i].typmod);
 }
 
 const tr_pg_type *tr_pgc_type_find(void *context, uint32_t oid)
@@ -264,25 +267,28 @@ void tr_pgc_types_forget(tr_pgc_catalog *c)
 	tr_arena_reset(&c->types_arena);
 }
 
-/* --- tables --------------------------------------------------------------------------------------------------------- */
+/* --- tables ------------------------------------------------------------------------------------ */
 
-/* $1 publication, $2 whether sizes are wanted. pg_publication_namespace exists from 15 on: %s is that part or nothing. */
+/* $1 publication, $2 whether sizes are wanted. pg_publication_namespace exists from 15 on: %s is that part or nothing.
+ */
 static const char list_sql[] =
-	"SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident, c.relispartition,"
-	" EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),"
-	" coalesce((SELECT p.puballtables OR EXISTS (SELECT FROM pg_publication_rel pr WHERE pr.prpubid = p.oid"
-	" AND (pr.prrelid = c.oid OR (c.relispartition AND pr.prrelid IN (SELECT relid FROM pg_partition_ancestors(c.oid)))))%s"
-	" FROM pg_publication p WHERE p.pubname = $1), false),"
-	" c.reltuples::bigint, CASE WHEN $2::bool AND c.relkind = 'r' THEN coalesce(pg_relation_size(c.oid), 0) ELSE 0 END,"
-	" CASE WHEN c.relispartition THEN (SELECT string_agg(quote_ident(an.nspname) || '.' || quote_ident(a.relname), ' ')"
-	" FROM pg_partition_ancestors(c.oid) pa JOIN pg_class a ON a.oid = pa.relid JOIN pg_namespace an ON an.oid = a.relnamespace"
-	" WHERE a.oid <> c.oid) END"
-	" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-	" WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_'"
-	" AND n.nspname <> 'information_schema'"
-	" ORDER BY (n.nspname || '.' || c.relname) COLLATE \"C\"";
+    "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relreplident, c.relispartition,"
+    " EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),"
+    " coalesce((SELECT p.puballtables OR EXISTS (SELECT FROM pg_publication_rel pr WHERE pr.prpubid = p.oid"
+    " AND (pr.prrelid = c.oid OR (c.relispartition AND pr.prrelid IN (SELECT relid FROM "
+    "pg_partition_ancestors(c.oid)))))%s"
+    " FROM pg_publication p WHERE p.pubname = $1), false),"
+    " c.reltuples::bigint, CASE WHEN $2::bool AND c.relkind = 'r' THEN coalesce(pg_relation_size(c.oid), 0) ELSE 0 END,"
+    " CASE WHEN c.relispartition THEN (SELECT string_agg(quote_ident(an.nspname) || '.' || quote_ident(a.relname), ' ')"
+    " FROM pg_partition_ancestors(c.oid) pa JOIN pg_class a ON a.oid = pa.relid JOIN pg_namespace an ON an.oid = "
+    "a.relnamespace"
+    " WHERE a.oid <> c.oid) END"
+    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_'"
+    " AND n.nspname <> 'information_schema'"
+    " ORDER BY (n.nspname || '.' || c.relname) COLLATE \"C\"";
 static const char namespace_sql[] =
-	" OR EXISTS (SELECT FROM pg_publication_namespace pn WHERE pn.pnpubid = p.oid AND pn.pnnspid = c.relnamespace)";
+    " OR EXISTS (SELECT FROM pg_publication_namespace pn WHERE pn.pnpubid = p.oid AND pn.pnnspid = c.relnamespace)";
 
 static int read_listed(const PGresult *r, int row, tr_arena *a, tr_pgc_listed *t)
 {
@@ -300,7 +306,8 @@ static int read_listed(const PGresult *r, int row, tr_arena *a, tr_pgc_listed *t
 	return t->schema && t->name ? 0 : -1;
 }
 
-/* Ancestors come as quoted names; the filter wants them bare. Names with quotes inside are rare enough to be left out. */
+/* Ancestors come as quoted names; the filter wants them bare. Names with quotes inside are rare enough to be left out.
+ */
 static bool any_ancestor_captured(const tr_pgc_filter *filter, const char *ancestors)
 {
 	char names[2][130];
@@ -347,7 +354,8 @@ static int fill_list(const tr_pgc_catalog *c, const PGresult *r, bool everything
 	return 0;
 }
 
-int tr_pgc_catalog_list(tr_pgc_catalog *c, const char *publication, bool sizes, bool everything, tr_pgc_list *out, tr_err *err)
+int tr_pgc_catalog_list(tr_pgc_catalog *c, const char *publication, bool sizes, bool everything, tr_pgc_list *out,
+			tr_err *err)
 {
 	const char *params[] = {publication, sizes ? "t" : "f"};
 	char sql[sizeof(list_sql) + sizeof(namespace_sql)];

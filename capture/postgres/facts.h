@@ -11,9 +11,9 @@ typedef struct tr_pgc_facts {
 	tr_arena arena;
 	const char *schema, *name; /* NULL when the relation is gone */
 	char identity;
-	tr_pg_column *columns;     /* all but dropped ones; `identity` flags as a Relation message would carry them */
+	tr_pg_column *columns; /* all but dropped ones; `identity` flags as a Relation message would carry them */
 	size_t column_count;
-	size_t key_count;          /* columns of the primary key, else of the first unique index by name without expression */
+	size_t key_count; /* columns of the primary key, else of the first unique index by name without expression */
 	bool key_primary;
 } tr_pgc_facts;
 

@@ -1,6 +1,6 @@
 /*
- * What the server hears from us: how far the log is durable here, that we live, and whether it lives. Nothing here waits
- * for the sink: `confirmed` is set by whoever made a position durable, and this file passes it on.
+ * What the server hears from us: how far the log is durable here, that we live, and whether it lives. Nothing here
+ * waits for the sink: `confirmed` is set by whoever made a position durable, and this file passes it on.
  */
 #include <stdlib.h>
 
@@ -8,10 +8,10 @@
 #include "core/clock.h"
 #include "core/log.h"
 
-#define PG_EPOCH_US INT64_C(946684800000000)
-#define TICK_US 1000000
+#define PG_EPOCH_US     INT64_C(946684800000000)
+#define TICK_US         1000000
 #define CONFIRM_PACE_US 1000000 /* a newly confirmed position is told at most this often, beyond the interval */
-#define PING_BEHIND_US 100000   /* while waiting to be caught up the server is asked where it stands */
+#define PING_BEHIND_US  100000  /* while waiting to be caught up the server is asked where it stands */
 
 static int flush_output(tr_pgc *s, tr_err *err)
 {
@@ -29,8 +29,8 @@ static void put_be64(uint8_t *out, uint64_t value)
 		out[i] = (uint8_t)(value >> (56 - 8 * i));
 }
 
-/* 'r', then written, flushed and applied log positions, our clock, and whether an answer is wanted. Only "flushed" moves the
- * slot: it is what is durable here, and it never becomes smaller. */
+/* 'r', then written, flushed and applied log positions, our clock, and whether an answer is wanted. Only "flushed"
+ * moves the slot: it is what is durable here, and it never becomes smaller. */
 int tr_pgc_feedback_send(tr_pgc *s, bool ask_reply, tr_err *err)
 {
 	tr_pgc_stream *st = s->stream;
@@ -65,8 +65,11 @@ static int check_silence(tr_pgc *s, int64_t now_us, tr_err *err)
 		return 0;
 	}
 	if (now_us - st->last_received_us > limit_us) {
-		tr_err_set(err, TR_E_SOURCE_UNAVAILABLE, "the source has sent nothing for %d ms", s->options->receive_timeout_ms);
-		return tr_err_hint(err, "The connection is made anew and continues where it stood; source.receive_timeout sets the limit.");
+		tr_err_set(err, TR_E_SOURCE_UNAVAILABLE, "the source has sent nothing for %d ms",
+			   s->options->receive_timeout_ms);
+		return tr_err_hint(
+		    err,
+		    "The connection is made anew and continues where it stood; source.receive_timeout sets the limit.");
 	}
 	return 0;
 }
@@ -76,7 +79,8 @@ static bool wants_ping(const tr_pgc *s, int64_t now_us)
 	const tr_pgc_stream *st = s->stream;
 	int64_t half_us = (int64_t)s->options->receive_timeout_ms * 500;
 
-	if (!st->caught_up && !st->aside && now_us - st->last_received_us > PING_BEHIND_US && now_us - st->last_ping_us > PING_BEHIND_US)
+	if (!st->caught_up && !st->aside && now_us - st->last_received_us > PING_BEHIND_US &&
+	    now_us - st->last_ping_us > PING_BEHIND_US)
 		return true;
 	return half_us > 0 && now_us - st->last_received_us > half_us && now_us - st->last_ping_us > half_us;
 }
@@ -93,7 +97,8 @@ int tr_pgc_feedback_service(tr_pgc *s, int64_t now_us, tr_err *err)
 		return -1;
 	if (wants_ping(s, now_us))
 		return tr_pgc_feedback_send(s, true, err);
-	if (st->answer_now || since_us > (int64_t)st->feedback_interval_ms * 1000 || (moved && since_us > CONFIRM_PACE_US))
+	if (st->answer_now || since_us > (int64_t)st->feedback_interval_ms * 1000 ||
+	    (moved && since_us > CONFIRM_PACE_US))
 		return tr_pgc_feedback_send(s, false, err);
 	return 0;
 }
@@ -106,12 +111,13 @@ int tr_pgc_feedback_pump(tr_pgc *s, int wait_ms, tr_err *err)
 	return tr_pgc_feedback_service(s, s->stream->last_received_us, err);
 }
 
-/* --- now and then ------------------------------------------------------------------------------------------------------- */
+/* --- now and then ------------------------------------------------------------------------------ */
 
 static const char lag_sql[] =
-	"SELECT e.log_end, coalesce((SELECT greatest(pg_wal_lsn_diff(e.log_end, s.restart_lsn), 0)::bigint"
-	" FROM pg_replication_slots s WHERE s.slot_name = $1), 0)"
-	" FROM (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS log_end) e";
+    "SELECT e.log_end, coalesce((SELECT greatest(pg_wal_lsn_diff(e.log_end, s.restart_lsn), 0)::bigint"
+    " FROM pg_replication_slots s WHERE s.slot_name = $1), 0)"
+    " FROM (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS "
+    "log_end) e";
 
 static int read_lag(tr_pgc *s, tr_err *err)
 {
@@ -128,7 +134,8 @@ static int read_lag(tr_pgc *s, tr_err *err)
 	return 0;
 }
 
-/* A privilege that is missing for a new table must not stop the others: it is said once per attempt, and tried again. */
+/* A privilege that is missing for a new table must not stop the others: it is said once per attempt, and tried again.
+ */
 static int add_new_tables(tr_pgc *s, tr_err *err)
 {
 	size_t added = 0;
@@ -145,7 +152,8 @@ static int add_new_tables(tr_pgc *s, tr_err *err)
 	}
 	if (added > 0)
 		tr_log(TR_LOG_WARN, s->name, "publication.extended",
-		       "%zu new tables were added to publication \"%s\"; rows written before that are not captured", added, s->publication);
+		       "%zu new tables were added to publication \"%s\"; rows written before that are not captured",
+		       added, s->publication);
 	return 0;
 }
 

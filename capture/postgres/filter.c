@@ -18,8 +18,8 @@ struct tr_pgc_filter {
 	} rules[RULE_COUNT];
 };
 
-static const char *const rule_names[RULE_COUNT] = {
-	"source.table_include", "source.table_exclude", "source.schema_include", "source.schema_exclude"};
+static const char *const rule_names[RULE_COUNT] = {"source.table_include", "source.table_exclude",
+						   "source.schema_include", "source.schema_exclude"};
 
 /* Java's classes in POSIX terms; a comma at the top level separates alternatives, as in Debezium's lists. */
 static int to_posix(const char *java, tr_writer *w)
@@ -82,8 +82,8 @@ out:
 
 int tr_pgc_filter_new(tr_pgc_filter **out, const tr_source_options *options, tr_err *err)
 {
-	const char *const texts[RULE_COUNT] = {
-		options->table_include, options->table_exclude, options->schema_include, options->schema_exclude};
+	const char *const texts[RULE_COUNT] = {options->table_include, options->table_exclude, options->schema_include,
+					       options->schema_exclude};
 	tr_pgc_filter *f = calloc(1, sizeof(*f));
 
 	*out = NULL;
@@ -174,4 +174,3 @@ void tr_pgc_filter_describe(const tr_pgc_filter *f, char *out, size_t cap)
 	tr_text_format(out, cap, "%.*s", (int)w.len, w.data ? (const char *)w.data : "");
 	tr_writer_release(&w);
 }
-

@@ -6,7 +6,7 @@
 #include "capture/postgres/connect.h"
 #include "core/text.h"
 
-/* --- the members of a flat JSON object, as this file writes them -------------------------------------------------- */
+/* --- the members of a flat JSON object, as this file writes them ------------------------------- */
 
 static const char *skip_space(const char *at)
 {
@@ -80,7 +80,7 @@ static bool parse(tr_slice text, member_fn member, void *context)
 	return each_member(copy, member, context);
 }
 
-/* --- positions ---------------------------------------------------------------------------------------------------- */
+/* --- positions --------------------------------------------------------------------------------- */
 
 static void write_lsn(tr_writer *out, const char *before, uint64_t lsn)
 {
@@ -144,7 +144,7 @@ int tr_pgc_position_compare(tr_slice a, tr_slice b)
 	return x.tx ? 1 : y.tx ? -1 : 0;
 }
 
-/* --- identities --------------------------------------------------------------------------------------------------- */
+/* --- identities -------------------------------------------------------------------------------- */
 
 void tr_pgc_identity_write(const tr_pgc_identity *id, char *out, size_t cap)
 {

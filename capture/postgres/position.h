@@ -3,7 +3,8 @@
  * transactions, or (commit position, number of events already reported) inside one:
  *
  *     {"lsn":"0/16B3748"}                       everything that committed before this point was reported
- *     {"lsn":"0/16B3748","commit":"0/16B3700"}  commit: end of the newest reported transaction (source.sequence needs it)
+ *     {"lsn":"0/16B3748","commit":"0/16B3700"}  commit: end of the newest reported transaction (source.sequence needs
+ * it)
  *     {"lsn":...,"tx":"0/1700000","index":4711} and of the transaction whose commit record is at tx, 4711 events
  *
  * Refuses: a row's own LSN as a position; texts with unknown shape (no guess is made).
@@ -26,7 +27,7 @@ bool tr_pgc_position_read(tr_slice text, tr_pgc_position *out);
 int tr_pgc_position_compare(tr_slice a, tr_slice b); /* as tr_source_ops.compare */
 
 typedef struct tr_pgc_identity {
-	char system[24];   /* system identifier */
+	char system[24]; /* system identifier */
 	char database[64];
 	char slot[64];
 	uint32_t timeline;

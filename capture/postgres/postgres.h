@@ -1,10 +1,11 @@
 /*
- * The PostgreSQL source: what its files share. A source has two connections: `repl` (a walsender, which also makes the slot
- * and keeps its exported snapshot alive) and `sql` (the catalogue). Life:
+ * The PostgreSQL source: what its files share. A source has two connections: `repl` (a walsender, which also makes the
+ * slot and keeps its exported snapshot alive) and `sql` (the catalogue). Life:
  *
  *     opened --prepare--> prepared --snapshot--> prepared --start--> streaming --disconnect--> opened
  *
- * Refuses: two threads in one source at a time. Only `wake`, `confirmed` and the numbers in `lag` are touched from outside.
+ * Refuses: two threads in one source at a time. Only `wake`, `confirmed` and the numbers in `lag` are touched from
+ * outside.
  */
 #ifndef TR_CAPTURE_POSTGRES_POSTGRES_H
 #define TR_CAPTURE_POSTGRES_POSTGRES_H
@@ -17,31 +18,31 @@
 #define TR_PGC_NAME_MAX 64 /* NAMEDATALEN */
 
 typedef struct tr_pgc_server {
-	int version;                /* 150020 */
-	tr_pgc_identity id;         /* slot: ours */
+	int version;        /* 150020 */
+	tr_pgc_identity id; /* slot: ours */
 	char user[TR_PGC_NAME_MAX];
 	bool standby;
-	bool logical;               /* wal_level */
-	int sender_timeout_ms;      /* 0 = none */
-	uint64_t log_end;           /* when prepared: what --once waits for */
+	bool logical;          /* wal_level */
+	int sender_timeout_ms; /* 0 = none */
+	uint64_t log_end;      /* when prepared: what --once waits for */
 } tr_pgc_server;
 
 /* How the slot comes to be; decided by prepare, carried out by snapshot or start. */
 typedef enum tr_pgc_slot_plan {
-	TR_PGC_SLOT_USE,      /* it is there */
-	TR_PGC_SLOT_MAKE,     /* it is not there */
-	TR_PGC_SLOT_REMAKE,   /* it is there from an interrupted first start, or useless and may be replaced */
-	TR_PGC_SLOT_BORROW,   /* snapshot only: a temporary one */
+	TR_PGC_SLOT_USE,    /* it is there */
+	TR_PGC_SLOT_MAKE,   /* it is not there */
+	TR_PGC_SLOT_REMAKE, /* it is there from an interrupted first start, or useless and may be replaced */
+	TR_PGC_SLOT_BORROW, /* snapshot only: a temporary one */
 } tr_pgc_slot_plan;
 
 typedef struct tr_pgc_slot {
 	bool exists, active, logical, temporary;
-	bool invalid;               /* lost, invalidated or conflicting */
+	bool invalid; /* lost, invalidated or conflicting */
 	bool failover;
 	int active_pid;
 	char plugin[TR_PGC_NAME_MAX], database[TR_PGC_NAME_MAX];
-	char wal_status[24];        /* reserved extended unreserved lost; "" when not known */
-	char reason[64];            /* invalidation_reason, or "conflicting" */
+	char wal_status[24]; /* reserved extended unreserved lost; "" when not known */
+	char reason[64];     /* invalidation_reason, or "conflicting" */
 	uint64_t restart_lsn, confirmed_lsn;
 	uint64_t retained_bytes;
 } tr_pgc_slot;
@@ -72,11 +73,11 @@ typedef struct tr_pgc {
 	tr_pgc_server server;
 	tr_pgc_catalog catalog;
 	tr_pgc_slot_plan plan;
-	tr_pgc_position position;     /* where the stream starts */
-	_Atomic(uint64_t) confirmed;  /* durable: may be told to the server */
+	tr_pgc_position position;    /* where the stream starts */
+	_Atomic(uint64_t) confirmed; /* durable: may be told to the server */
 	tr_pgc_lag lag;
-	bool publication_ours;        /* missing tables may be added while streaming */
-	tr_pgc_stream *stream;        /* NULL before start */
+	bool publication_ours; /* missing tables may be added while streaming */
+	tr_pgc_stream *stream; /* NULL before start */
 } tr_pgc;
 
 tr_pgc_dial tr_pgc_dial_of(tr_pgc *s);
@@ -84,11 +85,11 @@ tr_pgc_dial tr_pgc_dial_of(tr_pgc *s);
 int tr_pgc_open_sql(tr_pgc *s, tr_err *err);
 int tr_pgc_open_repl(tr_pgc *s, tr_err *err);
 /* Runs a catalogue statement on `sql`. */
-int tr_pgc_sql(tr_pgc *s, const char *what, const char *sql, size_t param_count, const char *const *params, PGresult **out,
-               tr_err *err);
+int tr_pgc_sql(tr_pgc *s, const char *what, const char *sql, size_t param_count, const char *const *params,
+	       PGresult **out, tr_err *err);
 
 /* slot.c */
-int tr_pgc_server_read(tr_pgc *s, tr_err *err);                       /* both connections must be open */
+int tr_pgc_server_read(tr_pgc *s, tr_err *err); /* both connections must be open */
 int tr_pgc_identity_check(tr_pgc *s, const tr_pgc_identity *stored, uint64_t position, tr_err *err);
 int tr_pgc_slot_read(tr_pgc *s, tr_pgc_slot *out, tr_err *err);
 /* Whether the slot can go on from the stored position. */
@@ -96,8 +97,8 @@ int tr_pgc_slot_serves(const tr_pgc *s, const tr_pgc_slot *slot, uint64_t positi
 int tr_pgc_slot_usable(const tr_pgc *s, const tr_pgc_slot *slot, tr_err *err); /* plugin, database, validity */
 int tr_pgc_slot_drop(tr_pgc *s, tr_err *err);
 /* Makes a slot on connection c; snapshot_name (when wanted) is valid until the next statement on c. */
-int tr_pgc_slot_make(tr_pgc *s, PGconn *c, const char *name, bool temporary, uint64_t *consistent, char snapshot_name[64],
-                     tr_err *err);
+int tr_pgc_slot_make(tr_pgc *s, PGconn *c, const char *name, bool temporary, uint64_t *consistent,
+		     char snapshot_name[64], tr_err *err);
 
 /* publication.c */
 int tr_pgc_publication_read(tr_pgc *s, tr_pgc_publication *out, tr_err *err);

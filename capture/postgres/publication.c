@@ -10,9 +10,9 @@
 #define OUR_COMMENT "made by tailrace"
 
 static const char publication_sql[] =
-	"SELECT p.puballtables, coalesce(obj_description(p.oid, 'pg_publication') = '" OUR_COMMENT "', false)"
-	" AND pg_has_role(p.pubowner, 'USAGE'), p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, p.pubviaroot"
-	" FROM pg_publication p WHERE p.pubname = $1";
+    "SELECT p.puballtables, coalesce(obj_description(p.oid, 'pg_publication') = '" OUR_COMMENT "', false)"
+    " AND pg_has_role(p.pubowner, 'USAGE'), p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, p.pubviaroot"
+    " FROM pg_publication p WHERE p.pubname = $1";
 
 int tr_pgc_publication_read(tr_pgc *s, tr_pgc_publication *out, tr_err *err)
 {
@@ -23,8 +23,8 @@ int tr_pgc_publication_read(tr_pgc *s, tr_pgc_publication *out, tr_err *err)
 	if (tr_pgc_sql(s, "look at the publication", publication_sql, 1, params, &r, err))
 		return -1;
 	if (PQntuples(r) == 1) {
-		bool *const fields[] = {&out->all_tables, &out->ours, &out->insert, &out->update, &out->delete_, &out->truncate,
-		                        &out->via_root};
+		bool *const fields[] = {&out->all_tables, &out->ours,     &out->insert,  &out->update,
+					&out->delete_,    &out->truncate, &out->via_root};
 
 		out->exists = true;
 		for (int i = 0; i < 7; i++)
@@ -39,8 +39,9 @@ static bool wants_all_tables(const tr_pgc *s)
 	return s->options->publication_mode && strcmp(s->options->publication_mode, "all_tables") == 0;
 }
 
-/* With publish_via_partition_root a captured root speaks for its partitions; without, partitions speak for themselves, but
- * a root in the publication brings partitions that are made later. So both are listed, except what a root already covers. */
+/* With publish_via_partition_root a captured root speaks for its partitions; without, partitions speak for themselves,
+ * but a root in the publication brings partitions that are made later. So both are listed, except what a root already
+ * covers. */
 static bool must_list(const tr_pgc_listed *t)
 {
 	return !t->covered && !(t->partition && t->root_captured);
@@ -106,7 +107,8 @@ static void comment_sql(const tr_pgc *s, tr_writer *w)
 	tr_writer_text(w, " IS '" OUR_COMMENT "'");
 }
 
-/* Generated columns can be published from 18 on; then snapshot and stream carry them alike. Debezium leaves them out. */
+/* Generated columns can be published from 18 on; then snapshot and stream carry them alike. Debezium leaves them out.
+ */
 static bool can_publish_generated(const tr_pgc *s)
 {
 	return s->server.version >= 180000 && !s->options->snapshot_as_debezium;
@@ -136,8 +138,11 @@ static int make(tr_pgc *s, const tr_pgc_list *list, tr_err *err)
 	comment_sql(s, &sql);
 	result = run(s, "make the publication", &sql, err);
 	if (result && err->code == TR_E_SOURCE_PRIVILEGE)
-		tr_err_hint(err, "Let the tables' owner (FOR ALL TABLES: a superuser) run: %.*s; or GRANT CREATE ON DATABASE and own the "
-		                 "tables; nothing was changed.", (int)text.len, (const char *)text.data);
+		tr_err_hint(err,
+			    "Let the tables' owner (FOR ALL TABLES: a superuser) run: %.*s; or GRANT CREATE ON "
+			    "DATABASE and own the "
+			    "tables; nothing was changed.",
+			    (int)text.len, (const char *)text.data);
 	s->publication_ours = result == 0;
 	tr_writer_release(&text);
 	tr_writer_release(&sql);
@@ -155,9 +160,11 @@ static int uncovered_error(const tr_pgc *s, const tr_pgc_list *list, tr_writer *
 			count++;
 		}
 	}
-	tr_err_set(err, TR_E_PUBLICATION_TABLES, "publication \"%s\" does not cover %zu of the captured tables", s->publication, count);
+	tr_err_set(err, TR_E_PUBLICATION_TABLES, "publication \"%s\" does not cover %zu of the captured tables",
+		   s->publication, count);
 	tr_err_detail(err, "the first is \"%s.%s\"", first ? first->schema : "", first ? first->name : "");
-	return tr_err_hint(err, "Run: %.*s; or leave the tables out with source.tables.", (int)add->len, (const char *)add->data);
+	return tr_err_hint(err, "Run: %.*s; or leave the tables out with source.tables.", (int)add->len,
+			   (const char *)add->data);
 }
 
 static int extend(tr_pgc *s, const tr_pgc_list *list, bool allowed, size_t *added, tr_err *err)
@@ -186,7 +193,7 @@ static int missing(const tr_pgc *s, const tr_pgc_list *list, tr_err *err)
 	tr_pgc_publication_make_sql(s, list, &sql);
 	tr_err_set(err, TR_E_PUBLICATION_MISSING, "publication \"%s\" does not exist", s->publication);
 	tr_err_hint(err, "Run: %.*s;%s", (int)sql.len, (const char *)sql.data,
-	            s->server.standby ? " on the primary" : " or let tailrace make it with source.create: true");
+		    s->server.standby ? " on the primary" : " or let tailrace make it with source.create: true");
 	tr_writer_release(&sql);
 	return -1;
 }
@@ -196,10 +203,12 @@ static int none_matches(const tr_pgc *s, tr_err *err)
 	char patterns[300];
 
 	tr_pgc_filter_describe(s->filter, patterns, sizeof(patterns));
-	tr_err_set(err, TR_E_TABLE_MISSING, "no table of database \"%s\" matches the configured patterns", s->server.id.database);
+	tr_err_set(err, TR_E_TABLE_MISSING, "no table of database \"%s\" matches the configured patterns",
+		   s->server.id.database);
 	tr_err_detail(err, "%s", patterns);
-	return tr_err_hint(err, "Patterns are globs on schema.table, as \"public.*\"; temporary, unlogged and foreign tables and the "
-	                        "system's own cannot be captured.");
+	return tr_err_hint(
+	    err, "Patterns are globs on schema.table, as \"public.*\"; temporary, unlogged and foreign tables and the "
+		 "system's own cannot be captured.");
 }
 
 int tr_pgc_publication_prepare(tr_pgc *s, tr_err *err)

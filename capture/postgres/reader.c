@@ -8,9 +8,9 @@
 #include "core/clock.h"
 
 #define PROGRESS_ROWS 4096
-#define SCRATCH_MAX ((size_t)1 << 31) /* a row of PostgreSQL is below 1 GiB, unescaped it is not longer */
+#define SCRATCH_MAX   ((size_t)1 << 31) /* a row of PostgreSQL is below 1 GiB, unescaped it is not longer */
 
-/* --- marks and rows ----------------------------------------------------------------------------------------------------- */
+/* --- marks and rows ---------------------------------------------------------------------------- */
 
 static int exec(tr_pgc_reader *r, const char *what, const char *sql, PGresult **out, tr_err *err)
 {
@@ -70,8 +70,12 @@ static int emit_held(tr_pgc_reader *r, bool last_in_table, bool last, tr_err *er
 	result = tr_pg_copy_text_row(tr_slice_of(r->held, (size_t)len), &r->scratch, r->row, table->column_count, err);
 	if (result == 0) {
 		fill_source(r, table);
-		tr_change change = {.op = TR_OP_READ, .table = table, .after = r->row, .source = &r->block,
-		                    .commit_us = tr_clock_wall_ns() / 1000, .mark = mark_of(r, last_in_table, last)};
+		tr_change change = {.op = TR_OP_READ,
+				    .table = table,
+				    .after = r->row,
+				    .source = &r->block,
+				    .commit_us = tr_clock_wall_ns() / 1000,
+				    .mark = mark_of(r, last_in_table, last)};
 		result = report(r, &change, err);
 	}
 	PQfreemem(r->held);
@@ -106,7 +110,8 @@ static void count_rows(tr_pgc_reader *r, tr_pgc_snapshot_table *table, bool rang
 	r->uncounted = 0;
 }
 
-static int take_row(tr_pgc_reader *r, tr_pgc_snapshot_table *table, const tr_table *shape, char *data, int len, tr_err *err)
+static int take_row(tr_pgc_reader *r, tr_pgc_snapshot_table *table, const tr_table *shape, char *data, int len,
+		    tr_err *err)
 {
 	bool same = r->held_table == table;
 	int result = 0;
@@ -132,7 +137,7 @@ static int take_row(tr_pgc_reader *r, tr_pgc_snapshot_table *table, const tr_tab
 	return result;
 }
 
-/* --- one task ----------------------------------------------------------------------------------------------------------- */
+/* --- one task ---------------------------------------------------------------------------------- */
 
 static int copy_rows(tr_pgc_reader *r, tr_pgc_snapshot_table *table, const tr_table *shape, tr_err *err)
 {
@@ -197,7 +202,8 @@ static void copy_sql(const tr_pgc_task *task, const tr_table *shape, tr_writer *
 		where = true;
 	}
 	if (task->first_page > 0 || task->end_page > 0) {
-		tr_writer_format(w, "%s ctid >= '(%llu,0)'::tid", where ? " AND" : " WHERE", (unsigned long long)task->first_page);
+		tr_writer_format(w, "%s ctid >= '(%llu,0)'::tid", where ? " AND" : " WHERE",
+				 (unsigned long long)task->first_page);
 		if (task->end_page > 0)
 			tr_writer_format(w, " AND ctid < '(%llu,0)'::tid", (unsigned long long)task->end_page);
 	}
@@ -214,8 +220,8 @@ static int run_sql(tr_pgc_reader *r, tr_writer *sql, const char *what, PGresult 
 }
 
 /*
- * TRUNCATE and rewriting ALTER TABLE are not MVCC-safe: a table rewritten since the snapshot was exported looks empty in
- * it. So the table is locked against them, and its file now must be the file of the snapshot.
+ * TRUNCATE and rewriting ALTER TABLE are not MVCC-safe: a table rewritten since the snapshot was exported looks empty
+ * in it. So the table is locked against them, and its file now must be the file of the snapshot.
  */
 static int lock_table(tr_pgc_reader *r, const tr_pgc_listed *t, tr_err *err)
 {
@@ -226,24 +232,31 @@ static int lock_table(tr_pgc_reader *r, const tr_pgc_listed *t, tr_err *err)
 	tr_writer_init(&sql, 4096);
 	tr_writer_text(&sql, t->kind == 'p' ? "LOCK TABLE " : "LOCK TABLE ONLY ");
 	tr_pgc_qualified(&sql, t->schema, t->name);
-	tr_writer_format(&sql, " IN ACCESS SHARE MODE; SELECT relkind <> 'r' OR pg_relation_filenode(oid) IS NOT DISTINCT FROM relfilenode"
-	                       " OR relfilenode = 0 FROM pg_class WHERE oid = %u", t->oid);
+	tr_writer_format(
+	    &sql,
+	    " IN ACCESS SHARE MODE; SELECT relkind <> 'r' OR pg_relation_filenode(oid) IS NOT DISTINCT FROM relfilenode"
+	    " OR relfilenode = 0 FROM pg_class WHERE oid = %u",
+	    t->oid);
 	tr_writer_u8(&sql, '\0');
 	result = run_sql(r, &sql, "lock a table for the snapshot", &answer, err);
 	if (result == 0 && (PQntuples(answer) != 1 || PQgetvalue(answer, 0, 0)[0] != 't')) {
-		result = tr_err_set(err, TR_E_SNAPSHOT_FAILED, "table \"%s.%s\" was rewritten while the snapshot began", t->schema, t->name);
+		result = tr_err_set(err, TR_E_SNAPSHOT_FAILED, "table \"%s.%s\" was rewritten while the snapshot began",
+				    t->schema, t->name);
 		tr_err_hint(err, "Nothing is lost; the snapshot is made again.");
 	}
 	if (result && err->code == TR_E_SOURCE_PRIVILEGE)
-		tr_err_hint(err, "Run: GRANT USAGE ON SCHEMA \"%s\" TO \"%s\"; GRANT SELECT ON TABLE \"%s\".\"%s\" TO \"%s\"; then start again: "
-		                 "the snapshot is made anew.", t->schema, r->run->s->server.user, t->schema, t->name,
-		            r->run->s->server.user);
+		tr_err_hint(err,
+			    "Run: GRANT USAGE ON SCHEMA \"%s\" TO \"%s\"; GRANT SELECT ON TABLE \"%s\".\"%s\" TO "
+			    "\"%s\"; then start again: "
+			    "the snapshot is made anew.",
+			    t->schema, r->run->s->server.user, t->schema, t->name, r->run->s->server.user);
 	PQclear(answer);
 	tr_writer_release(&sql);
 	return result;
 }
 
-/* The compiled shape; the catalogue and its connection are shared, so one reader at a time. NULL when the table is gone. */
+/* The compiled shape; the catalogue and its connection are shared, so one reader at a time. NULL when the table is
+ * gone. */
 static int shape_of(tr_pgc_reader *r, tr_pgc_snapshot_table *table, const tr_table **out, tr_err *err)
 {
 	tr_pgc *s = r->run->s;
@@ -253,15 +266,16 @@ static int shape_of(tr_pgc_reader *r, tr_pgc_snapshot_table *table, const tr_tab
 	pthread_mutex_lock(&s->catalog.lock);
 	rel = tr_pgc_relation_find(&s->catalog, table->listed->oid);
 	if (!rel || rel->stale || !rel->table) {
-		result = tr_pgc_relation_read(&s->catalog, table->listed->oid, table->columns, s->options->snapshot_as_debezium, &rel, err);
+		result = tr_pgc_relation_read(&s->catalog, table->listed->oid, table->columns,
+					      s->options->snapshot_as_debezium, &rel, err);
 		if (result == 0 && rel)
 			result = tr_pgc_relation_compile(&s->catalog, rel, r->listener->catalogue, err);
 	}
 	*out = result == 0 && rel ? rel->table : NULL;
 	pthread_mutex_unlock(&s->catalog.lock);
 	if (result == 0 && !*out) {
-		tr_err_set(err, TR_E_SNAPSHOT_FAILED, "table \"%s.%s\" was dropped while the snapshot began", table->listed->schema,
-		           table->listed->name);
+		tr_err_set(err, TR_E_SNAPSHOT_FAILED, "table \"%s.%s\" was dropped while the snapshot began",
+			   table->listed->schema, table->listed->name);
 		return tr_err_hint(err, "Nothing is lost; the snapshot is made again.");
 	}
 	return result;
@@ -294,7 +308,7 @@ out:
 	return result;
 }
 
-/* --- a reader's life ---------------------------------------------------------------------------------------------------- */
+/* --- a reader's life --------------------------------------------------------------------------- */
 
 /* The newest transaction that the snapshot surely holds: all older ones are finished, and streamed ones are newer. */
 static const char txid_sql[] = "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1) & 4294967295";

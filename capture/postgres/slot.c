@@ -6,13 +6,13 @@
 
 #include "core/text.h"
 
-/* --- the server ------------------------------------------------------------------------------------------------------- */
+/* --- the server -------------------------------------------------------------------------------- */
 
 static const char server_sql[] =
-	"SELECT current_database(), current_user, pg_is_in_recovery(),"
-	" (SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'),"
-	" CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END,"
-	" coalesce(current_setting('effective_wal_level', true), current_setting('wal_level')) = 'logical'";
+    "SELECT current_database(), current_user, pg_is_in_recovery(),"
+    " (SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'),"
+    " CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END,"
+    " coalesce(current_setting('effective_wal_level', true), current_setting('wal_level')) = 'logical'";
 
 static int read_settings(tr_pgc *s, tr_err *err)
 {
@@ -44,24 +44,27 @@ int tr_pgc_server_read(tr_pgc *s, tr_err *err)
 	PQclear(r);
 	tr_text_format(s->server.id.slot, sizeof(s->server.id.slot), "%s", s->slot);
 	if (s->server.standby && s->server.version < 160000) {
-		tr_err_set(err, TR_E_SOURCE_SETTING, "cannot capture from a standby of PostgreSQL %d", s->server.version / 10000);
+		tr_err_set(err, TR_E_SOURCE_SETTING, "cannot capture from a standby of PostgreSQL %d",
+			   s->server.version / 10000);
 		return tr_err_hint(err, "Logical decoding on a standby needs PostgreSQL 16; connect to the primary.");
 	}
 	if (!s->server.logical) {
 		tr_err_set(err, TR_E_SOURCE_SETTING, "cannot capture: the server's wal_level is not logical");
-		return tr_err_hint(err, "Run: ALTER SYSTEM SET wal_level = 'logical'; then restart the server. Nothing was changed.");
+		return tr_err_hint(
+		    err, "Run: ALTER SYSTEM SET wal_level = 'logical'; then restart the server. Nothing was changed.");
 	}
 	return 0;
 }
 
-/* --- identity --------------------------------------------------------------------------------------------------------- */
+/* --- identity ---------------------------------------------------------------------------------- */
 
 static int foreign(tr_err *err, const char *what, const char *stored, const char *found)
 {
 	tr_err_set(err, TR_E_SOURCE_IDENTITY, "the stored position belongs to another %s", what);
 	tr_err_detail(err, "stored: %s, the source has: %s", stored, found);
-	return tr_err_hint(err, "Nothing was read. Connect to the server the position belongs to, or, if this one has to be captured "
-	                        "from now on, give the pipeline another name or reset its offsets (a new snapshot follows).");
+	return tr_err_hint(
+	    err, "Nothing was read. Connect to the server the position belongs to, or, if this one has to be captured "
+		 "from now on, give the pipeline another name or reset its offsets (a new snapshot follows).");
 }
 
 /* Where the given timeline ended, by this server's own history file; 0 when it is not an ancestor. */
@@ -76,7 +79,8 @@ static int timeline_end(tr_pgc *s, uint32_t timeline, uint64_t *out, tr_err *err
 	if (tr_pgc_exec(s->repl, &s->wake, TR_PGC_QUERY_MS, "read the timeline's history", sql, 0, NULL, &r, err))
 		return -1;
 	for (const char *line = PQgetvalue(r, 0, 1); *line;) {
-		if (sscanf(line, "%u %31s", &line_timeline, lsn) == 2 && line_timeline == timeline && !tr_pgc_lsn_parse(lsn, out))
+		if (sscanf(line, "%u %31s", &line_timeline, lsn) == 2 && line_timeline == timeline &&
+		    !tr_pgc_lsn_parse(lsn, out))
 			*out = 0;
 		line += strcspn(line, "\n");
 		line += *line == '\n';
@@ -113,17 +117,18 @@ int tr_pgc_identity_check(tr_pgc *s, const tr_pgc_identity *stored, uint64_t pos
 	return check_timeline(s, stored->timeline, position, err);
 }
 
-/* --- the slot --------------------------------------------------------------------------------------------------------- */
+/* --- the slot ---------------------------------------------------------------------------------- */
 
 /* Columns that only newer versions have are read through JSON: what is not there is null, whatever the version says. */
 static const char slot_sql[] =
-	"SELECT s.active, s.active_pid, s.slot_type, s.temporary, s.plugin, s.database, s.wal_status, s.restart_lsn,"
-	" s.confirmed_flush_lsn, coalesce(to_jsonb(s)->>'invalidation_reason',"
-	" CASE WHEN (to_jsonb(s)->>'conflicting')::bool THEN 'conflicting' END),"
-	" coalesce((to_jsonb(s)->>'failover')::bool, false),"
-	" greatest(coalesce(pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn()"
-	" END, s.restart_lsn), 0), 0)::bigint"
-	" FROM pg_replication_slots s WHERE s.slot_name = $1";
+    "SELECT s.active, s.active_pid, s.slot_type, s.temporary, s.plugin, s.database, s.wal_status, s.restart_lsn,"
+    " s.confirmed_flush_lsn, coalesce(to_jsonb(s)->>'invalidation_reason',"
+    " CASE WHEN (to_jsonb(s)->>'conflicting')::bool THEN 'conflicting' END),"
+    " coalesce((to_jsonb(s)->>'failover')::bool, false),"
+    " greatest(coalesce(pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE "
+    "pg_current_wal_lsn()"
+    " END, s.restart_lsn), 0), 0)::bigint"
+    " FROM pg_replication_slots s WHERE s.slot_name = $1";
 
 static void fill_slot(const PGresult *r, tr_pgc_slot *out)
 {
@@ -163,21 +168,28 @@ int tr_pgc_slot_usable(const tr_pgc *s, const tr_pgc_slot *slot, tr_err *err)
 {
 	if (!slot->logical || strcmp(slot->plugin, "pgoutput") != 0) {
 		tr_err_set(err, TR_E_SLOT_FOREIGN, "replication slot \"%s\" is not ours: its plugin is %s", s->slot,
-		           slot->logical ? slot->plugin : "none (physical)");
-		return tr_err_hint(err, "Choose another name with source.slot, or drop it if nobody needs it: "
-		                        "SELECT pg_drop_replication_slot('%s');", s->slot);
+			   slot->logical ? slot->plugin : "none (physical)");
+		return tr_err_hint(err,
+				   "Choose another name with source.slot, or drop it if nobody needs it: "
+				   "SELECT pg_drop_replication_slot('%s');",
+				   s->slot);
 	}
 	if (strcmp(slot->database, s->server.id.database) != 0) {
-		tr_err_set(err, TR_E_SLOT_FOREIGN, "replication slot \"%s\" belongs to database \"%s\"", s->slot, slot->database);
-		return tr_err_hint(err, "Choose another name with source.slot; slot names are shared by all databases of a server.");
+		tr_err_set(err, TR_E_SLOT_FOREIGN, "replication slot \"%s\" belongs to database \"%s\"", s->slot,
+			   slot->database);
+		return tr_err_hint(
+		    err, "Choose another name with source.slot; slot names are shared by all databases of a server.");
 	}
 	if (slot->invalid) {
 		tr_err_set(err, TR_E_SLOT_INVALID, "replication slot \"%s\" can no longer be used", s->slot);
 		tr_err_detail(err, "wal_status %s, reason %s", slot->wal_status[0] ? slot->wal_status : "unknown",
-		              slot->reason[0] ? slot->reason : "log removed (max_slot_wal_keep_size)");
-		return tr_err_hint(err, "The changes after the stored position are gone. Start over with a new snapshot: `SELECT "
-		                        "pg_drop_replication_slot('%s');`, then `tailrace offsets reset`, then run; or set "
-		                        "snapshot.mode to when_needed.", s->slot);
+			      slot->reason[0] ? slot->reason : "log removed (max_slot_wal_keep_size)");
+		return tr_err_hint(
+		    err,
+		    "The changes after the stored position are gone. Start over with a new snapshot: `SELECT "
+		    "pg_drop_replication_slot('%s');`, then `tailrace offsets reset`, then run; or set "
+		    "snapshot.mode to when_needed.",
+		    s->slot);
 	}
 	return 0;
 }
@@ -186,8 +198,11 @@ static int busy(const tr_pgc *s, const tr_pgc_slot *slot, tr_err *err)
 {
 	tr_err_set(err, TR_E_SLOT_BUSY, "replication slot \"%s\" is in use by another connection", s->slot);
 	tr_err_detail(err, "active_pid %d", slot->active_pid);
-	return tr_err_hint(err, "Only one process may read a slot. Stop the other one (SELECT * FROM pg_stat_replication WHERE pid "
-	                        "= %d); it is tried again until the slot is free.", slot->active_pid);
+	return tr_err_hint(
+	    err,
+	    "Only one process may read a slot. Stop the other one (SELECT * FROM pg_stat_replication WHERE pid "
+	    "= %d); it is tried again until the slot is free.",
+	    slot->active_pid);
 }
 
 int tr_pgc_slot_serves(const tr_pgc *s, const tr_pgc_slot *slot, uint64_t position, tr_err *err)
@@ -195,21 +210,28 @@ int tr_pgc_slot_serves(const tr_pgc *s, const tr_pgc_slot *slot, uint64_t positi
 	char confirmed[TR_PGC_LSN_TEXT], stored[TR_PGC_LSN_TEXT];
 
 	if (!slot->exists) {
-		tr_err_set(err, TR_E_SLOT_MISSING, "replication slot \"%s\" does not exist, but a position is stored", s->slot);
-		return tr_err_hint(err, "Changes since the stored position cannot be read any more; a new slot would hide the gap. If a "
-		                        "standby was promoted, the slot has to be a synchronised failover slot. To start over with a new "
-		                        "snapshot: `tailrace offsets reset`, then run; or set snapshot.mode to when_needed.");
+		tr_err_set(err, TR_E_SLOT_MISSING, "replication slot \"%s\" does not exist, but a position is stored",
+			   s->slot);
+		return tr_err_hint(
+		    err,
+		    "Changes since the stored position cannot be read any more; a new slot would hide the gap. If a "
+		    "standby was promoted, the slot has to be a synchronised failover slot. To start over with a new "
+		    "snapshot: `tailrace offsets reset`, then run; or set snapshot.mode to when_needed.");
 	}
 	if (tr_pgc_slot_usable(s, slot, err))
 		return -1;
-	/* We confirm only what is durable, so the slot can never be ahead of the record unless somebody else moved it. */
+	/* We confirm only what is durable, so the slot can never be ahead of the record unless somebody else moved it.
+	 */
 	if (slot->confirmed_lsn > position) {
 		tr_pgc_lsn_format(confirmed, slot->confirmed_lsn);
 		tr_pgc_lsn_format(stored, position);
-		tr_err_set(err, TR_E_POSITION_LOST, "replication slot \"%s\" has moved past the stored position", s->slot);
+		tr_err_set(err, TR_E_POSITION_LOST, "replication slot \"%s\" has moved past the stored position",
+			   s->slot);
 		tr_err_detail(err, "confirmed_flush_lsn %s, stored %s", confirmed, stored);
-		return tr_err_hint(err, "Another reader used the slot, or an old state was restored; the changes between are gone. Use "
-		                        "the newest state, or start over with a new snapshot: `tailrace offsets reset`.");
+		return tr_err_hint(
+		    err,
+		    "Another reader used the slot, or an old state was restored; the changes between are gone. Use "
+		    "the newest state, or start over with a new snapshot: `tailrace offsets reset`.");
 	}
 	return slot->active ? busy(s, slot, err) : 0;
 }
@@ -226,7 +248,8 @@ int tr_pgc_slot_drop(tr_pgc *s, tr_err *err)
 		return 0;
 	if (slot.active)
 		return busy(s, &slot, err);
-	if (tr_pgc_sql(s, "drop the replication slot of an earlier start", "SELECT pg_drop_replication_slot($1)", 1, params, &r, err))
+	if (tr_pgc_sql(s, "drop the replication slot of an earlier start", "SELECT pg_drop_replication_slot($1)", 1,
+		       params, &r, err))
 		return -1;
 	PQclear(r);
 	return 0;
@@ -241,12 +264,12 @@ static void make_sql(const tr_pgc *s, const char *name, bool temporary, bool exp
 		tr_writer_text(w, export ? " EXPORT_SNAPSHOT" : " NOEXPORT_SNAPSHOT");
 	else
 		tr_writer_format(w, " (SNAPSHOT '%s'%s)", export ? "export" : "nothing",
-		                 s->options->failover && !temporary && s->server.version >= 170000 ? ", FAILOVER" : "");
+				 s->options->failover && !temporary && s->server.version >= 170000 ? ", FAILOVER" : "");
 	tr_writer_u8(w, '\0');
 }
 
-int tr_pgc_slot_make(tr_pgc *s, PGconn *c, const char *name, bool temporary, uint64_t *consistent, char snapshot_name[64],
-                     tr_err *err)
+int tr_pgc_slot_make(tr_pgc *s, PGconn *c, const char *name, bool temporary, uint64_t *consistent,
+		     char snapshot_name[64], tr_err *err)
 {
 	PGresult *r = NULL;
 	tr_writer sql;
@@ -259,10 +282,12 @@ int tr_pgc_slot_make(tr_pgc *s, PGconn *c, const char *name, bool temporary, uin
 		goto out;
 	}
 	/* No limit of time: the server waits for every transaction that is running now. */
-	if (tr_pgc_exec(c, &s->wake, TR_PGC_NO_LIMIT, "make the replication slot", (const char *)sql.data, 0, NULL, &r, err))
+	if (tr_pgc_exec(c, &s->wake, TR_PGC_NO_LIMIT, "make the replication slot", (const char *)sql.data, 0, NULL, &r,
+			err))
 		goto out;
 	if (!tr_pgc_lsn_parse(PQgetvalue(r, 0, 1), consistent)) {
-		tr_err_set(err, TR_E_SOURCE_SQL, "could not make the replication slot: the server's answer has no position");
+		tr_err_set(err, TR_E_SOURCE_SQL,
+			   "could not make the replication slot: the server's answer has no position");
 		goto out;
 	}
 	if (snapshot_name)

@@ -7,10 +7,10 @@
 #include "core/log.h"
 #include "core/text.h"
 
-#define RUN_MAX ((size_t)256 << 20)
+#define RUN_MAX     ((size_t)256 << 20)
 #define BLOCK_BYTES 8192u /* servers built with another block size only get ranges of another size */
 
-/* --- which tables, which columns ---------------------------------------------------------------------------------------- */
+/* --- which tables, which columns --------------------------------------------------------------- */
 
 /* With publish_via_root a root speaks for its partitions; without, the partitions do. Debezium reads both. */
 static bool belongs(const tr_pgc *s, const tr_pgc_listed *t)
@@ -28,10 +28,12 @@ static int read_publication_columns(tr_pgc_snapshot_run *run, PGresult **out, tr
 	/* Column lists and row filters exist from 15 on; before that the stream carries all but generated columns. */
 	if (run->s->server.version < 150000)
 		return 0;
-	return tr_pgc_sql(run->s, "read the publication's columns",
-	                  "SELECT p.schemaname, p.tablename, array_to_json(p.attnames), p.rowfilter, u.name"
-	                  " FROM pg_publication_tables p, unnest(p.attnames) WITH ORDINALITY u(name, o) WHERE p.pubname = $1"
-	                  " ORDER BY 1, 2, u.o", 1, params, out, err);
+	return tr_pgc_sql(
+	    run->s, "read the publication's columns",
+	    "SELECT p.schemaname, p.tablename, array_to_json(p.attnames), p.rowfilter, u.name"
+	    " FROM pg_publication_tables p, unnest(p.attnames) WITH ORDINALITY u(name, o) WHERE p.pubname = $1"
+	    " ORDER BY 1, 2, u.o",
+	    1, params, out, err);
 }
 
 /* One row per column, in the tables' order: gives each table its set of columns. */
@@ -45,13 +47,16 @@ static int assign_columns(tr_pgc_snapshot_run *run, const PGresult *r)
 		tr_map *columns = NULL;
 
 		for (size_t t = 0; !table && t < run->table_count; t++)
-			if (strcmp(run->tables[t].listed->schema, schema) == 0 && strcmp(run->tables[t].listed->name, name) == 0)
+			if (strcmp(run->tables[t].listed->schema, schema) == 0 &&
+			    strcmp(run->tables[t].listed->name, name) == 0)
 				table = &run->tables[t];
 		if (table)
 			table->columns = columns = tr_map_new();
-		if (table && !PQgetisnull(r, i, 3) && !(table->row_filter = tr_arena_strdup(&run->arena, PQgetvalue(r, i, 3))))
+		if (table && !PQgetisnull(r, i, 3) &&
+		    !(table->row_filter = tr_arena_strdup(&run->arena, PQgetvalue(r, i, 3))))
 			return -1;
-		for (; i < rows && strcmp(PQgetvalue(r, i, 0), schema) == 0 && strcmp(PQgetvalue(r, i, 1), name) == 0; i++)
+		for (; i < rows && strcmp(PQgetvalue(r, i, 0), schema) == 0 && strcmp(PQgetvalue(r, i, 1), name) == 0;
+		     i++)
 			if (columns)
 				tr_map_put(columns, tr_slice_str(PQgetvalue(r, i, 4)), table);
 	}
@@ -74,10 +79,10 @@ static int plan_tables(tr_pgc_snapshot_run *run, tr_err *err)
 
 		if (!belongs(run->s, t))
 			continue;
-		run->progress[run->table_count] = (tr_snapshot_table){
-			.collection = tr_arena_format(&run->arena, "%s.%s", t->schema, t->name),
-			.rows_estimated = t->rows > 0 ? (uint64_t)t->rows : 0,
-			.bytes_estimated = t->bytes};
+		run->progress[run->table_count] =
+		    (tr_snapshot_table){.collection = tr_arena_format(&run->arena, "%s.%s", t->schema, t->name),
+					.rows_estimated = t->rows > 0 ? (uint64_t)t->rows : 0,
+					.bytes_estimated = t->bytes};
 		run->tables[run->table_count++].listed = t;
 	}
 	if (read_publication_columns(run, &r, err))
@@ -87,7 +92,7 @@ static int plan_tables(tr_pgc_snapshot_run *run, tr_err *err)
 	return result ? tr_err_set(err, TR_E_MEMORY, "out of memory for the list of tables") : 0;
 }
 
-/* --- tasks -------------------------------------------------------------------------------------------------------------- */
+/* --- tasks ------------------------------------------------------------------------------------- */
 
 static unsigned ranges_of(const tr_pgc_snapshot_run *run, const tr_pgc_listed *t)
 {
@@ -113,14 +118,14 @@ static int plan_tasks(tr_pgc_snapshot_run *run, tr_err *err)
 		uint64_t pages = t->listed->bytes / BLOCK_BYTES / t->ranges + 1;
 
 		for (unsigned n = 0; n < t->ranges; n++)
-			run->tasks[at++] = (tr_pgc_task){.table = t, .first_page = n * pages,
-			                                 .end_page = n + 1 < t->ranges ? (n + 1) * pages : 0};
+			run->tasks[at++] = (tr_pgc_task){
+			    .table = t, .first_page = n * pages, .end_page = n + 1 < t->ranges ? (n + 1) * pages : 0};
 	}
 	run->task_count = total;
 	return 0;
 }
 
-/* --- readers ------------------------------------------------------------------------------------------------------------ */
+/* --- readers ----------------------------------------------------------------------------------- */
 
 static unsigned readers_wanted(const tr_pgc_snapshot_run *run)
 {
@@ -162,12 +167,12 @@ static int run_readers(tr_pgc_snapshot_run *run, tr_err *err)
 	return run->failed ? -1 : 0;
 }
 
-/* --- the slot and its snapshot -------------------------------------------------------------------------------------------- */
+/* --- the slot and its snapshot ----------------------------------------------------------------- */
 
 /*
  * A slot that exists cannot export a snapshot any more, but another one can: a temporary slot's consistent point lies
- * after everything the old slot has confirmed, and streaming the old slot from that point on joins the two without gap or
- * overlap.
+ * after everything the old slot has confirmed, and streaming the old slot from that point on joins the two without gap
+ * or overlap.
  */
 static int borrow_snapshot(tr_pgc_snapshot_run *run, PGconn **c, tr_err *err)
 {
@@ -197,8 +202,10 @@ static int export_snapshot(tr_pgc_snapshot_run *run, PGconn **borrowed, tr_err *
 
 static void sequence_text(tr_pgc_snapshot_run *run)
 {
-	run->row_lsn = run->consistent - 1; /* the first record of the stream may start at the consistent point itself */
-	int n = snprintf(run->sequence_text, sizeof(run->sequence_text), "[null,\"%llu\"]", (unsigned long long)run->row_lsn);
+	run->row_lsn =
+	    run->consistent - 1; /* the first record of the stream may start at the consistent point itself */
+	int n = snprintf(run->sequence_text, sizeof(run->sequence_text), "[null,\"%llu\"]",
+			 (unsigned long long)run->row_lsn);
 	run->sequence_len = (uint32_t)n;
 }
 

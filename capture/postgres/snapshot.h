@@ -1,9 +1,10 @@
 /*
  * The initial snapshot: shared by snapshot.c (plan, threads, end) and reader.c (one connection's work).
  *
- * Tables are read in the order of their names, big ones in ranges of pages; each reader holds its newest row back until it
- * has another one, so that the last row of a table, and of all, can say so. When no task is left, the readers meet: those
- * whose row is not the last of all report it and leave; the one that holds the row of the last table waits for them.
+ * Tables are read in the order of their names, big ones in ranges of pages; each reader holds its newest row back until
+ * it has another one, so that the last row of a table, and of all, can say so. When no task is left, the readers meet:
+ * those whose row is not the last of all report it and leave; the one that holds the row of the last table waits for
+ * them.
  */
 #ifndef TR_CAPTURE_POSTGRES_SNAPSHOT_H
 #define TR_CAPTURE_POSTGRES_SNAPSHOT_H
@@ -13,14 +14,14 @@
 #include "capture/postgres/postgres.h"
 
 #define TR_PGC_READERS_MAX 64
-#define TR_PGC_RANGES_MAX 4096 /* of one table */
+#define TR_PGC_RANGES_MAX  4096 /* of one table */
 
 typedef struct tr_pgc_snapshot_table {
 	const tr_pgc_listed *listed;
-	const tr_map *columns;   /* as the publication carries them; NULL = all */
-	const char *row_filter;  /* the publication's, or NULL */
+	const tr_map *columns;              /* as the publication carries them; NULL = all */
+	const char *row_filter;             /* the publication's, or NULL */
 	unsigned ranges, ranges_left, held; /* held: readers that keep a row of it back */
-	bool any_row;            /* some reader has seen its first row */
+	bool any_row;                       /* some reader has seen its first row */
 } tr_pgc_snapshot_table;
 
 typedef struct tr_pgc_task {
@@ -39,7 +40,8 @@ typedef struct tr_pgc_snapshot_run {
 	size_t task_count;
 	char snapshot_name[64];
 	uint64_t consistent; /* the stream starts here */
-	uint64_t row_lsn;    /* what rows carry: just before, so that a reader sees them older than any change of the stream */
+	uint64_t
+	    row_lsn; /* what rows carry: just before, so that a reader sees them older than any change of the stream */
 	char sequence_text[40];
 	uint32_t sequence_len;
 	/* under lock */

@@ -15,13 +15,13 @@ static tr_pgc *self(tr_source *base)
 	return (tr_pgc *)(void *)base;
 }
 
-/* --- connections -------------------------------------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------------- */
 
 tr_pgc_dial tr_pgc_dial_of(tr_pgc *s)
 {
 	return (tr_pgc_dial){.url = s->options->url,
-	                     .timeout_ms = s->options->connect_timeout_ms > 0 ? s->options->connect_timeout_ms : 10000,
-	                     .wake = &s->wake};
+			     .timeout_ms = s->options->connect_timeout_ms > 0 ? s->options->connect_timeout_ms : 10000,
+			     .wake = &s->wake};
 }
 
 int tr_pgc_open_sql(tr_pgc *s, tr_err *err)
@@ -38,8 +38,8 @@ int tr_pgc_open_repl(tr_pgc *s, tr_err *err)
 	return s->repl ? 0 : tr_pgc_connect(&s->repl, &dial, true, err);
 }
 
-int tr_pgc_sql(tr_pgc *s, const char *what, const char *sql, size_t param_count, const char *const *params, PGresult **out,
-               tr_err *err)
+int tr_pgc_sql(tr_pgc *s, const char *what, const char *sql, size_t param_count, const char *const *params,
+	       PGresult **out, tr_err *err)
 {
 	return tr_pgc_exec(s->sql, &s->wake, TR_PGC_QUERY_MS, what, sql, param_count, params, out, err);
 }
@@ -51,7 +51,7 @@ static void close_connections(tr_pgc *s)
 	s->repl = s->sql = NULL;
 }
 
-/* --- open and free ------------------------------------------------------------------------------------------------------ */
+/* --- open and free ----------------------------------------------------------------------------- */
 
 /* Slot names may only have lower-case letters, digits and underscores. */
 static void default_name(char out[TR_PGC_NAME_MAX], const char *given, const char *pipeline, bool slot)
@@ -85,8 +85,8 @@ static void source_free(tr_source *base)
 
 extern const tr_source_ops tr_source_postgres;
 
-static int source_open(tr_source **out, const char *name, const tr_source_options *options, const tr_event_options *events,
-                       tr_metrics *metrics, tr_err *err)
+static int source_open(tr_source **out, const char *name, const tr_source_options *options,
+		       const tr_event_options *events, tr_metrics *metrics, tr_err *err)
 {
 	tr_pgc *s = calloc(1, sizeof(*s));
 	int result = -1;
@@ -102,7 +102,8 @@ static int source_open(tr_source **out, const char *name, const tr_source_option
 	tr_text_format(s->name, sizeof(s->name), "%s", name ? name : "tailrace");
 	default_name(s->slot, options->slot, s->name, true);
 	default_name(s->publication, options->publication, s->name, false);
-	if (tr_pgc_catalog_init(&s->catalog, err) || tr_pgc_wake_init(&s->wake, err) || tr_pgc_filter_new(&s->filter, options, err))
+	if (tr_pgc_catalog_init(&s->catalog, err) || tr_pgc_wake_init(&s->wake, err) ||
+	    tr_pgc_filter_new(&s->filter, options, err))
 		goto out;
 	s->catalog.sql = &s->sql;
 	s->catalog.wake = &s->wake;
@@ -118,21 +119,27 @@ out:
 	return result;
 }
 
-/* --- prepare ------------------------------------------------------------------------------------------------------------ */
+/* --- prepare ----------------------------------------------------------------------------------- */
 
 static int slot_taken(tr_pgc *s, tr_err *err)
 {
-	tr_err_set(err, TR_E_SLOT_FOREIGN, "replication slot \"%s\" exists already, but this pipeline has no position for it", s->slot);
-	return tr_err_hint(err, "It may belong to another pipeline, so nothing was touched. If it is a leftover: SELECT "
-	                        "pg_drop_replication_slot('%s'); to start from where it stands: snapshot.mode never; to take a snapshot "
-	                        "and go on with this slot: source.create false; or choose another name with source.slot.", s->slot);
+	tr_err_set(err, TR_E_SLOT_FOREIGN,
+		   "replication slot \"%s\" exists already, but this pipeline has no position for it", s->slot);
+	return tr_err_hint(
+	    err,
+	    "It may belong to another pipeline, so nothing was touched. If it is a leftover: SELECT "
+	    "pg_drop_replication_slot('%s'); to start from where it stands: snapshot.mode never; to take a snapshot "
+	    "and go on with this slot: source.create false; or choose another name with source.slot.",
+	    s->slot);
 }
 
 static int slot_absent(tr_pgc *s, tr_err *err)
 {
-	tr_err_set(err, TR_E_SLOT_MISSING, "replication slot \"%s\" does not exist, and source.create is false", s->slot);
-	return tr_err_hint(err, "Make it: SELECT pg_create_logical_replication_slot('%s', 'pgoutput'); or set source.create to true.",
-	                   s->slot);
+	tr_err_set(err, TR_E_SLOT_MISSING, "replication slot \"%s\" does not exist, and source.create is false",
+		   s->slot);
+	return tr_err_hint(
+	    err, "Make it: SELECT pg_create_logical_replication_slot('%s', 'pgoutput'); or set source.create to true.",
+	    s->slot);
 }
 
 /* No position yet: which slot will be used, and does it have to be made. */
@@ -157,15 +164,16 @@ static int plan_new(tr_pgc *s, const tr_pgc_slot *slot, bool started_before, tr_
 	if (!started_before)
 		return tr_pgc_slot_usable(s, slot, err) ? -1 : slot_taken(s, err);
 	/* Ours, from a start that was interrupted: its exported snapshot is gone, so it is of no use. */
-	if (!slot->logical || strcmp(slot->plugin, "pgoutput") != 0 || strcmp(slot->database, s->server.id.database) != 0)
+	if (!slot->logical || strcmp(slot->plugin, "pgoutput") != 0 ||
+	    strcmp(slot->database, s->server.id.database) != 0)
 		return tr_pgc_slot_usable(s, slot, err);
 	s->plan = TR_PGC_SLOT_REMAKE;
 	return 0;
 }
 
-/* A server put back to an older copy of itself has the same identity; streaming would wait for its log to reach the stored
- * position and leave out what is written until then. What we stored the server had flushed, so a crash alone cannot do this;
- * a standby, however, may not have replayed it yet. */
+/* A server put back to an older copy of itself has the same identity; streaming would wait for its log to reach the
+ * stored position and leave out what is written until then. What we stored the server had flushed, so a crash alone
+ * cannot do this; a standby, however, may not have replayed it yet. */
 static int log_reaches(tr_pgc *s, uint64_t position, tr_err *err)
 {
 	char stored[TR_PGC_LSN_TEXT], end[TR_PGC_LSN_TEXT];
@@ -175,13 +183,17 @@ static int log_reaches(tr_pgc *s, uint64_t position, tr_err *err)
 	tr_pgc_lsn_format(stored, position);
 	tr_pgc_lsn_format(end, s->server.log_end);
 	tr_err_set(err, s->server.standby ? TR_E_SOURCE_UNAVAILABLE : TR_E_POSITION_LOST,
-	           "the server's log ends before the stored position");
+		   "the server's log ends before the stored position");
 	tr_err_detail(err, "end of the log %s, stored %s", end, stored);
 	if (s->server.standby)
-		return tr_err_hint(err, "The standby has not replayed that far; it is tried again for source.retry_for.");
-	return tr_err_hint(err, "The server was restored from an older backup, so what was published after it is not in the "
-	                        "database. Nothing was read. Start over with a new snapshot: drop slot \"%s\" if it exists, then "
-	                        "`tailrace offsets reset`, then run.", s->slot);
+		return tr_err_hint(err,
+				   "The standby has not replayed that far; it is tried again for source.retry_for.");
+	return tr_err_hint(
+	    err,
+	    "The server was restored from an older backup, so what was published after it is not in the "
+	    "database. Nothing was read. Start over with a new snapshot: drop slot \"%s\" if it exists, then "
+	    "`tailrace offsets reset`, then run.",
+	    s->slot);
 }
 
 static int plan_resumed(tr_pgc *s, const tr_pgc_slot *slot, tr_slice position, tr_err *err)
@@ -189,7 +201,8 @@ static int plan_resumed(tr_pgc *s, const tr_pgc_slot *slot, tr_slice position, t
 	if (!tr_pgc_position_read(position, &s->position)) {
 		tr_err_set(err, TR_E_STATE_CORRUPT, "the stored position cannot be read");
 		tr_err_detail(err, "%.*s", (int)(position.len < 200 ? position.len : 200), (const char *)position.ptr);
-		return tr_err_hint(err, "A position of PostgreSQL looks like {\"lsn\":\"0/16B3748\"}; see `tailrace offsets show`.");
+		return tr_err_hint(
+		    err, "A position of PostgreSQL looks like {\"lsn\":\"0/16B3748\"}; see `tailrace offsets show`.");
 	}
 	if (s->options->snapshot_mode == TR_SNAPSHOT_ONLY) {
 		s->plan = TR_PGC_SLOT_BORROW;
@@ -250,7 +263,7 @@ static const char *source_database(tr_source *base)
 	return self(base)->server.id.database;
 }
 
-/* --- running ------------------------------------------------------------------------------------------------------------ */
+/* --- running ----------------------------------------------------------------------------------- */
 
 static int source_check(tr_source *base, tr_finding_fn report, void *context, tr_err *err)
 {
@@ -319,8 +332,8 @@ static void source_lag(tr_source *base, tr_source_lag *out)
 	int64_t age_us = commit_us ? tr_clock_wall_ns() / 1000 - commit_us : 0;
 
 	*out = (tr_source_lag){.lag_bytes = end > reported ? end - reported : 0,
-	                       .lag_us = age_us > 0 ? age_us : 0,
-	                       .retained_bytes = atomic_load_explicit(&lag->retained_bytes, memory_order_relaxed)};
+			       .lag_us = age_us > 0 ? age_us : 0,
+			       .retained_bytes = atomic_load_explicit(&lag->retained_bytes, memory_order_relaxed)};
 }
 
 static void source_interrupt(tr_source *base)
@@ -338,24 +351,24 @@ static void source_disconnect(tr_source *base)
 }
 
 const tr_source_ops tr_source_postgres = {
-	.kind = "postgres",
-	.schemes = "postgres postgresql",
-	.connector = "postgresql",
-	.open = source_open,
-	.source_type = tr_pgc_source_type,
-	.check = source_check,
-	.prepare = source_prepare,
-	.identity = source_identity,
-	.database = source_database,
-	.snapshot = source_snapshot,
-	.start = source_start,
-	.read = source_read,
-	.position = source_position,
-	.confirm = source_confirm,
-	.compare = tr_pgc_position_compare,
-	.caught_up = source_caught_up,
-	.lag = source_lag,
-	.interrupt = source_interrupt,
-	.disconnect = source_disconnect,
-	.free = source_free,
+    .kind = "postgres",
+    .schemes = "postgres postgresql",
+    .connector = "postgresql",
+    .open = source_open,
+    .source_type = tr_pgc_source_type,
+    .check = source_check,
+    .prepare = source_prepare,
+    .identity = source_identity,
+    .database = source_database,
+    .snapshot = source_snapshot,
+    .start = source_start,
+    .read = source_read,
+    .position = source_position,
+    .confirm = source_confirm,
+    .compare = tr_pgc_position_compare,
+    .caught_up = source_caught_up,
+    .lag = source_lag,
+    .interrupt = source_interrupt,
+    .disconnect = source_disconnect,
+    .free = source_free,
 };

@@ -1,8 +1,8 @@
 /*
  * The loop around the replication connection (COPY BOTH).
  *
- * How the socket is read follows what arrives. The server flushes every message by itself, so a reader that wakes for each
- * one spends its time in system calls while it is behind. Three paces, chosen by the rate of the last 20 ms:
+ * How the socket is read follows what arrives. The server flushes every message by itself, so a reader that wakes for
+ * each one spends its time in system calls while it is behind. Three paces, chosen by the rate of the last 20 ms:
  *
  *     each    below 256 KiB/s: every message is reported, and the listener told of idleness, at once
  *     gather  up to 2 ms pass before idleness is told, so that batches get more than one event
@@ -20,15 +20,15 @@
 #include "core/obj.h"
 #include "core/text.h"
 
-#define WINDOW_US 20000
+#define WINDOW_US          20000
 #define GATHER_BYTES_PER_S (256u << 10)
-#define FILL_BYTES_PER_S (4u << 20)
-#define GATHER_MS 2
-#define FILL_MS 20
-#define FILL_BYTES (64 << 10)
-#define BUSY_MS 2
+#define FILL_BYTES_PER_S   (4u << 20)
+#define GATHER_MS          2
+#define FILL_MS            20
+#define FILL_BYTES         (64 << 10)
+#define BUSY_MS            2
 
-/* --- start -------------------------------------------------------------------------------------------------------------- */
+/* --- start ------------------------------------------------------------------------------------- */
 
 static void start_sql(const tr_pgc *s, tr_writer *w)
 {
@@ -60,15 +60,19 @@ static int stream_error(tr_pgc *s, const PGresult *r, const char *what, tr_err *
 	tr_pgc_error(s->repl, r, what, err);
 	if (strcmp(state, "42704") == 0 && text && strstr(text, "publication")) {
 		err->code = TR_E_PUBLICATION_MISSING;
-		tr_err_hint(err, "Publication \"%s\" has to exist since before the slot \"%s\" was made: the server looks it up in the past. "
-		                 "If it was dropped, changes since then cannot be read: `tailrace offsets reset`, drop the slot, and run.",
-		            s->publication, s->slot);
+		tr_err_hint(err,
+			    "Publication \"%s\" has to exist since before the slot \"%s\" was made: the server looks "
+			    "it up in the past. "
+			    "If it was dropped, changes since then cannot be read: `tailrace offsets reset`, drop the "
+			    "slot, and run.",
+			    s->publication, s->slot);
 	} else if (strcmp(state, "42704") == 0) {
 		err->code = TR_E_SLOT_MISSING;
 	} else if (strcmp(state, "55000") == 0 || err->code == TR_E_POSITION_LOST) {
 		err->code = TR_E_SLOT_INVALID;
-		tr_err_hint(err, "The server has removed log that the slot needed (SELECT * FROM pg_replication_slots). Start over with a "
-		                 "new snapshot: `tailrace offsets reset`, then run.");
+		tr_err_hint(err, "The server has removed log that the slot needed (SELECT * FROM "
+				 "pg_replication_slots). Start over with a "
+				 "new snapshot: `tailrace offsets reset`, then run.");
 	}
 	return -1;
 }
@@ -85,7 +89,8 @@ static int start_copy(tr_pgc *s, tr_err *err)
 		tr_err_set(err, TR_E_MEMORY, "out of memory");
 		goto out;
 	}
-	if (tr_pgc_exec(s->repl, &s->wake, TR_PGC_QUERY_MS, "start streaming", (const char *)sql.data, 0, NULL, &r, err))
+	if (tr_pgc_exec(s->repl, &s->wake, TR_PGC_QUERY_MS, "start streaming", (const char *)sql.data, 0, NULL, &r,
+			err))
 		goto out;
 	if (PQresultStatus(r) != PGRES_COPY_BOTH || PQsetnonblocking(s->repl, 1) != 0) {
 		tr_err_set(err, TR_E_SOURCE_SQL, "could not start streaming: the server did not begin to copy");
@@ -114,7 +119,8 @@ static void init_stream(tr_pgc *s, tr_pgc_stream *st)
 	st->last_received_us = st->last_feedback_us = st->last_ping_us = st->window_start_us = now_us;
 	st->next_tick_us = now_us;
 	st->caught_up = s->position.lsn >= s->server.log_end;
-	st->is_tcp = getsockname(PQsocket(s->repl), (struct sockaddr *)&address, &len) == 0 && address.ss_family != AF_UNIX;
+	st->is_tcp =
+	    getsockname(PQsocket(s->repl), (struct sockaddr *)&address, &len) == 0 && address.ss_family != AF_UNIX;
 	atomic_store(&s->confirmed, s->position.lsn);
 	atomic_store(&s->lag.reported, s->position.lsn);
 	atomic_store(&s->lag.log_end, s->server.log_end);
@@ -142,7 +148,7 @@ int tr_pgc_stream_start(tr_pgc *s, tr_listener *l, tr_err *err)
 	return 0;
 }
 
-/* --- taking messages ---------------------------------------------------------------------------------------------------- */
+/* --- taking messages --------------------------------------------------------------------------- */
 
 /* The server ended the copy: by an error, by shutting down, or because we asked for it. */
 static int ended(tr_pgc *s, tr_err *err)
@@ -241,7 +247,7 @@ static int take(tr_pgc *s, int64_t end_us, size_t *count, tr_err *err)
 	return 0;
 }
 
-/* --- pace --------------------------------------------------------------------------------------------------------------- */
+/* --- pace -------------------------------------------------------------------------------------- */
 
 static void set_low_water(tr_pgc *s, int bytes)
 {
@@ -290,7 +296,7 @@ static int linger(tr_pgc *s, bool *more, tr_err *err)
 	return n < 0 ? -1 : 0;
 }
 
-/* --- the loop ----------------------------------------------------------------------------------------------------------- */
+/* --- the loop ---------------------------------------------------------------------------------- */
 
 static int tell_idle(tr_pgc *s, tr_err *err)
 {
@@ -308,7 +314,9 @@ static int await(tr_pgc *s, int64_t now_us, int64_t end_us, tr_err *err)
 	short events = (short)(POLLIN | (st->flush_pending ? POLLOUT : 0));
 
 	if (st->aside)
-		return tr_pgc_wait(&s->wake, -1, 0, wait_us < BUSY_MS * 1000 ? (int)(wait_us / 1000) : BUSY_MS, err) < 0 ? -1 : 0;
+		return tr_pgc_wait(&s->wake, -1, 0, wait_us < BUSY_MS * 1000 ? (int)(wait_us / 1000) : BUSY_MS, err) < 0
+			   ? -1
+			   : 0;
 	/* A low-water mark would hold back the few bytes that a quiet server sends. */
 	if (st->pace == TR_PGC_PACE_FILL && wait_us > FILL_MS * 1000)
 		wait_us = FILL_MS * 1000;
@@ -357,22 +365,24 @@ int tr_pgc_stream_read(tr_pgc *s, tr_listener *l, int wait_ms, tr_err *err)
 	return 0;
 }
 
-/* --- end ---------------------------------------------------------------------------------------------------------------- */
+/* --- end --------------------------------------------------------------------------------------- */
 
-/* Tells the server the last durable position and leaves politely, so that the slot is free at once. Best effort: whatever
- * fails here, the connection is closed next. */
+/* Tells the server the last durable position and leaves politely, so that the slot is free at once. Best effort:
+ * whatever fails here, the connection is closed next. */
 static void say_goodbye(tr_pgc *s)
 {
 	tr_err ignored = {0};
 	int64_t end_us = tr_clock_mono_us() + 500000;
 
-	if (PQstatus(s->repl) != CONNECTION_OK || tr_pgc_feedback_send(s, false, &ignored) || PQputCopyEnd(s->repl, NULL) <= 0)
+	if (PQstatus(s->repl) != CONNECTION_OK || tr_pgc_feedback_send(s, false, &ignored) ||
+	    PQputCopyEnd(s->repl, NULL) <= 0)
 		return;
 	while (tr_clock_mono_us() < end_us) {
 		char *data = NULL;
 		int len;
 
-		if (PQflush(s->repl) < 0 || tr_pgc_wait(NULL, PQsocket(s->repl), POLLIN, 50, &ignored) < 0 || !PQconsumeInput(s->repl))
+		if (PQflush(s->repl) < 0 || tr_pgc_wait(NULL, PQsocket(s->repl), POLLIN, 50, &ignored) < 0 ||
+		    !PQconsumeInput(s->repl))
 			return;
 		while ((len = PQgetCopyData(s->repl, &data, 1)) > 0)
 			PQfreemem(data);

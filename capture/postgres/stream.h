@@ -1,6 +1,6 @@
 /*
- * The running stream: shared by stream.c (the loop around the socket), feedback.c (what the server is told and asked) and
- * wire.c (messages to events). One thread.
+ * The running stream: shared by stream.c (the loop around the socket), feedback.c (what the server is told and asked)
+ * and wire.c (messages to events). One thread.
  */
 #ifndef TR_CAPTURE_POSTGRES_STREAM_H
 #define TR_CAPTURE_POSTGRES_STREAM_H
@@ -15,31 +15,31 @@ typedef enum tr_pgc_pace { TR_PGC_PACE_EACH, TR_PGC_PACE_GATHER, TR_PGC_PACE_FIL
 struct tr_pgc_stream {
 	tr_pg_decoder *decoder;
 	tr_listener *listener;
-	char *aside;              /* at most one message taken from libpq and not yet reported; NULL = none */
+	char *aside; /* at most one message taken from libpq and not yet reported; NULL = none */
 	int aside_len;
 	/* what was reported */
-	uint64_t at_lsn;          /* everything that committed before was reported */
-	uint64_t last_commit;     /* end of the newest reported commit, 0 = none since the beginning */
-	uint64_t start_lsn;       /* transactions whose commit record lies before are not ours any more */
-	tr_pgc_position resume;   /* tx set: the stored position lies inside a transaction we have not passed yet */
+	uint64_t at_lsn;        /* everything that committed before was reported */
+	uint64_t last_commit;   /* end of the newest reported commit, 0 = none since the beginning */
+	uint64_t start_lsn;     /* transactions whose commit record lies before are not ours any more */
+	tr_pgc_position resume; /* tx set: the stored position lies inside a transaction we have not passed yet */
 	/* the open transaction */
 	bool in_txn, skipping, begun;
 	uint64_t final_lsn, index;
 	int64_t commit_us;
 	uint32_t xid;
 	char origin[TR_PGC_ORIGIN_MAX];
-	uint32_t origin_len;      /* 0 = none */
+	uint32_t origin_len; /* 0 = none */
 	uint64_t origin_lsn;
 	/* the message at hand */
 	uint64_t header_lsn;
-	int64_t header_us;        /* server's clock when sent, us since 1970 */
-	uint64_t text_lsn;        /* the LSN that txn_text and sequence_text hold now */
+	int64_t header_us; /* server's clock when sent, us since 1970 */
+	uint64_t text_lsn; /* the LSN that txn_text and sequence_text hold now */
 	char txn_text[48], sequence_text[64];
 	uint32_t txn_prefix, txn_len, sequence_prefix, sequence_len;
 	tr_source_block block;
 	tr_datum old_row[TR_PG_COLUMNS_MAX], new_row[TR_PG_COLUMNS_MAX];
 	/* the conversation; monotonic times */
-	uint64_t received;        /* greatest log position heard of */
+	uint64_t received; /* greatest log position heard of */
 	uint64_t flush_sent;
 	bool answer_now, flush_pending;
 	int feedback_interval_ms;

@@ -10,7 +10,7 @@
 
 #define PG_EPOCH_US INT64_C(946684800000000) /* 2000-01-01 in microseconds since 1970 */
 
-/* --- small texts, built without printf: once per LSN -------------------------------------------------------------------- */
+/* --- small texts, built without printf: once per LSN ------------------------------------------- */
 
 static uint32_t put_decimal(char *out, uint64_t value)
 {
@@ -77,7 +77,7 @@ static tr_slice txn_id(tr_pgc_stream *st, uint64_t lsn)
 	return tr_slice_of(st->txn_text, st->txn_len);
 }
 
-/* --- reporting ---------------------------------------------------------------------------------------------------------- */
+/* --- reporting --------------------------------------------------------------------------------- */
 
 static int stopped(tr_err *err)
 {
@@ -130,8 +130,8 @@ static int report(tr_pgc *s, tr_change *change, tr_err *err)
 	return answer == TR_LISTEN_OK ? 0 : -1;
 }
 
-/* Counts an event of the open transaction as done; every one, published or not, so that an index stays true when filters
- * change between two runs. */
+/* Counts an event of the open transaction as done; every one, published or not, so that an index stays true when
+ * filters change between two runs. */
 static void count_event(tr_pgc_stream *st)
 {
 	st->index++;
@@ -155,7 +155,8 @@ static void fill_source(tr_pgc_stream *st, const tr_pgc_table_info *info, uint64
 	f[TR_SRC_OWN + 2] = transactional ? tr_value_int(st->xid) : tr_value_null();
 	f[TR_SRC_OWN + 3] = tr_value_int((int64_t)lsn);
 	f[TR_SRC_OWN + 4] = tr_value_null(); /* xmin */
-	f[TR_SRC_OWN + 5] = transactional && st->origin_len ? tr_value_bytes(st->origin, st->origin_len) : tr_value_null();
+	f[TR_SRC_OWN + 5] =
+	    transactional && st->origin_len ? tr_value_bytes(st->origin, st->origin_len) : tr_value_null();
 	f[TR_SRC_OWN + 6] = transactional && st->origin_len ? tr_value_int((int64_t)st->origin_lsn) : tr_value_null();
 }
 
@@ -177,7 +178,7 @@ static int report_in_txn(tr_pgc *s, tr_change *change, tr_err *err)
 	return 0;
 }
 
-/* --- transactions ------------------------------------------------------------------------------------------------------- */
+/* --- transactions ------------------------------------------------------------------------------ */
 
 static int on_begin(void *context, const tr_pg_begin *m, tr_err *err)
 {
@@ -249,7 +250,7 @@ static int on_origin(void *context, const tr_pg_origin *m, tr_err *err)
 	return 0;
 }
 
-/* --- relations ---------------------------------------------------------------------------------------------------------- */
+/* --- relations --------------------------------------------------------------------------------- */
 
 static int on_relation(void *context, const tr_pg_relation *m, tr_err *err)
 {
@@ -277,7 +278,8 @@ static int route(tr_pgc *s, uint32_t oid, const tr_table **out, tr_err *err)
 		return 0;
 	rel = tr_pgc_relation_find(&s->catalog, oid);
 	if (!rel || !rel->schema)
-		return tr_err_set(err, TR_E_DECODE_PROTOCOL, "a change of relation %u, which no message described", oid);
+		return tr_err_set(err, TR_E_DECODE_PROTOCOL, "a change of relation %u, which no message described",
+				  oid);
 	if (!rel->captured) {
 		count_event(st);
 		return 0;
@@ -288,12 +290,12 @@ static int route(tr_pgc *s, uint32_t oid, const tr_table **out, tr_err *err)
 	return 0;
 }
 
-/* --- rows --------------------------------------------------------------------------------------------------------------- */
+/* --- rows -------------------------------------------------------------------------------------- */
 
 static int wrong_count(const tr_table *table, size_t count, tr_err *err)
 {
-	return tr_err_set(err, TR_E_DECODE_PROTOCOL, "a row of table \"%s\" has %zu columns, its description %zu", table->collection,
-	                  count, table->column_count);
+	return tr_err_set(err, TR_E_DECODE_PROTOCOL, "a row of table \"%s\" has %zu columns, its description %zu",
+			  table->collection, count, table->column_count);
 }
 
 /* A key tuple has nulls in the place of all that is not part of the identity: not sent is not null. */
@@ -339,7 +341,8 @@ static int on_row(tr_pgc *s, tr_op op, const tr_pg_row *m, tr_err *err)
 		return wrong_count(table, m->old_count, err);
 	if (m->new_row && m->new_count != table->column_count)
 		return wrong_count(table, m->new_count, err);
-	tr_change change = {.op = op, .table = table, .before = old_of(s->stream, table, m), .after = new_of(s->stream, table, m)};
+	tr_change change = {
+	    .op = op, .table = table, .before = old_of(s->stream, table, m), .after = new_of(s->stream, table, m)};
 	return report_in_txn(s, &change, err);
 }
 
@@ -406,19 +409,19 @@ static int on_logical(void *context, const tr_pg_logical *m, tr_err *err)
 }
 
 static const tr_pg_handler handler = {
-	.begin = on_begin,
-	.commit = on_commit,
-	.origin = on_origin,
-	.relation = on_relation,
-	.type_name = on_type_name,
-	.insert = on_insert,
-	.update = on_update,
-	.delete_row = on_delete,
-	.truncate = on_truncate,
-	.logical = on_logical,
+    .begin = on_begin,
+    .commit = on_commit,
+    .origin = on_origin,
+    .relation = on_relation,
+    .type_name = on_type_name,
+    .insert = on_insert,
+    .update = on_update,
+    .delete_row = on_delete,
+    .truncate = on_truncate,
+    .logical = on_logical,
 };
 
-/* --- CopyData ----------------------------------------------------------------------------------------------------------- */
+/* --- CopyData ---------------------------------------------------------------------------------- */
 
 static void heard(tr_pgc *s, uint64_t log_end)
 {
@@ -429,9 +432,9 @@ static void heard(tr_pgc *s, uint64_t log_end)
 }
 
 /*
- * The server tells how far it has decoded. Between transactions that means: everything that committed before was sent. So
- * the idle advance: when nothing is pending the reported position is the end of the log received, and once that position
- * is durable the slot follows it. Inside a transaction a keepalive says nothing about it.
+ * The server tells how far it has decoded. Between transactions that means: everything that committed before was sent.
+ * So the idle advance: when nothing is pending the reported position is the end of the log received, and once that
+ * position is durable the slot follows it. Inside a transaction a keepalive says nothing about it.
  */
 static int on_keepalive(tr_pgc *s, tr_reader *r, tr_err *err)
 {
@@ -486,8 +489,9 @@ int tr_pgc_wire_message(tr_pgc *s, const char *data, int len, tr_err *err)
 		result = on_keepalive(s, &r, err);
 		break;
 	default:
-		return tr_err_set(err, TR_E_DECODE_UNKNOWN, "a message of the replication stream has the unknown type 0x%02x",
-		                  len > 0 ? (unsigned char)data[0] : 0);
+		return tr_err_set(err, TR_E_DECODE_UNKNOWN,
+				  "a message of the replication stream has the unknown type 0x%02x",
+				  len > 0 ? (unsigned char)data[0] : 0);
 	}
 	if (!s->stream->in_txn)
 		atomic_store_explicit(&s->lag.reported, s->stream->at_lsn, memory_order_relaxed);

@@ -29,13 +29,13 @@ static const char *found(const rig *r, const char *a, const char *b)
 	return NULL;
 }
 
-#define FOUND(r, a, b)                                                                        \
-	do {                                                                                  \
-		if (!found((r), (a), (b))) {                                                  \
-			for (size_t n = 0; n < (r)->count; n++)                               \
-				printf("%s\n", (r)->lines[n]);                                \
-			ck_abort_msg("nothing found with '%s' and '%s'", (a), (b));           \
-		}                                                                             \
+#define FOUND(r, a, b)                                                                                                 \
+	do {                                                                                                           \
+		if (!found((r), (a), (b))) {                                                                           \
+			for (size_t n = 0; n < (r)->count; n++)                                                        \
+				printf("%s\n", (r)->lines[n]);                                                         \
+			ck_abort_msg("nothing found with '%s' and '%s'", (a), (b));                                    \
+		}                                                                                                      \
 	} while (0)
 
 static size_t errors(const rig *r)
@@ -76,21 +76,25 @@ START_TEST(missing_privileges_come_with_their_grants)
 	rig r;
 
 	rig_init(&r, "check_grants");
-	rig_sql(&r, "CREATE ROLE poor LOGIN; CREATE SCHEMA inv; CREATE TABLE inv.t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY);"
-	            "CREATE TABLE hidden (id int PRIMARY KEY); ALTER TABLE hidden ENABLE ROW LEVEL SECURITY; GRANT SELECT ON hidden TO poor");
+	rig_sql(&r, "CREATE ROLE poor LOGIN; CREATE SCHEMA inv; CREATE TABLE inv.t (id int PRIMARY KEY); CREATE TABLE "
+		    "u (id int PRIMARY KEY);"
+		    "CREATE TABLE hidden (id int PRIMARY KEY); ALTER TABLE hidden ENABLE ROW LEVEL SECURITY; GRANT "
+		    "SELECT ON hidden TO poor");
 	snprintf(r.url, sizeof(r.url), "postgres://poor@127.0.0.1:%d/check_grants", rig_port);
 	check(&r);
 	FOUND(&r, "ERROR TR203 replication login", "ALTER ROLE \"poor\" REPLICATION;");
 	FOUND(&r, "ERROR TR203 table inv.t", "GRANT USAGE ON SCHEMA \"inv\" TO \"poor\"; GRANT SELECT");
 	FOUND(&r, "ERROR TR203 table public.u", "GRANT SELECT ON TABLE \"public\".\"u\" TO \"poor\";");
 	FOUND(&r, "ERROR TR203 table public.hidden", "BYPASSRLS");
-	FOUND(&r, "ERROR TR203 publication", "CREATE PUBLICATION \"tailrace_check_grants\" FOR TABLE ONLY \"inv\".\"t\", ONLY");
+	FOUND(&r, "ERROR TR203 publication",
+	      "CREATE PUBLICATION \"tailrace_check_grants\" FOR TABLE ONLY \"inv\".\"t\", ONLY");
 	/* and run says the same */
 	tr_err failure = rig_prepare_fails(&r, NULL, NULL);
 	ck_assert_int_eq(failure.code, TR_E_SOURCE_PRIVILEGE);
 	rig_close(&r);
-	rig_sql(&r, "ALTER ROLE poor REPLICATION BYPASSRLS; GRANT USAGE ON SCHEMA inv TO poor; GRANT SELECT ON ALL TABLES IN SCHEMA inv,"
-	            " public TO poor");
+	rig_sql(&r, "ALTER ROLE poor REPLICATION BYPASSRLS; GRANT USAGE ON SCHEMA inv TO poor; GRANT SELECT ON ALL "
+		    "TABLES IN SCHEMA inv,"
+		    " public TO poor");
 	failure = rig_prepare_fails(&r, NULL, NULL);
 	ck_assert_int_eq(failure.code, TR_E_SOURCE_PRIVILEGE);
 	ck_assert_ptr_nonnull(strstr(failure.hint, "CREATE PUBLICATION"));
@@ -108,9 +112,10 @@ START_TEST(tables_that_need_attention)
 	rig r;
 
 	rig_init(&r, "check_tables");
-	rig_sql(&r, "CREATE TABLE no_key (a int); CREATE TABLE nothing (id int PRIMARY KEY); ALTER TABLE nothing REPLICA IDENTITY NOTHING;"
-	            "CREATE UNLOGGED TABLE fast (id int PRIMARY KEY); CREATE TABLE p (id int) PARTITION BY LIST (id);"
-	            "CREATE TABLE q1 PARTITION OF p FOR VALUES IN (1)");
+	rig_sql(&r, "CREATE TABLE no_key (a int); CREATE TABLE nothing (id int PRIMARY KEY); ALTER TABLE nothing "
+		    "REPLICA IDENTITY NOTHING;"
+		    "CREATE UNLOGGED TABLE fast (id int PRIMARY KEY); CREATE TABLE p (id int) PARTITION BY LIST (id);"
+		    "CREATE TABLE q1 PARTITION OF p FOR VALUES IN (1)");
 	r.tables[0] = "!public.q1";
 	r.options.tables = r.tables;
 	r.options.table_count = 1;
@@ -137,15 +142,18 @@ START_TEST(publications_that_do_not_fit)
 	rig_sql(&r, "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)");
 	r.options.create = false;
 	check(&r);
-	FOUND(&r, "ERROR TR215 publication", "CREATE PUBLICATION \"tailrace_check_pub\" FOR TABLE ONLY \"public\".\"a\", ONLY \"public\".\"b\";");
+	FOUND(&r, "ERROR TR215 publication",
+	      "CREATE PUBLICATION \"tailrace_check_pub\" FOR TABLE ONLY \"public\".\"a\", ONLY \"public\".\"b\";");
 	FOUND(&r, "ERROR TR210 slot", "pg_create_logical_replication_slot('tailrace_check_pub', 'pgoutput')");
 	rig_sql(&r, "SELECT pg_create_logical_replication_slot('tailrace_check_pub', 'pgoutput')");
 	tr_err failure = rig_prepare_fails(&r, NULL, NULL);
 	ck_assert_int_eq(failure.code, TR_E_PUBLICATION_MISSING);
 	ck_assert_ptr_nonnull(strstr(failure.hint, "CREATE PUBLICATION"));
-	rig_sql(&r, "CREATE PUBLICATION tailrace_check_pub FOR TABLE a WITH (publish = 'insert', publish_via_partition_root = true)");
+	rig_sql(&r, "CREATE PUBLICATION tailrace_check_pub FOR TABLE a WITH (publish = 'insert', "
+		    "publish_via_partition_root = true)");
 	check(&r);
-	FOUND(&r, "ERROR TR216 publication", "ALTER PUBLICATION \"tailrace_check_pub\" ADD TABLE ONLY \"public\".\"b\";");
+	FOUND(&r, "ERROR TR216 publication",
+	      "ALTER PUBLICATION \"tailrace_check_pub\" ADD TABLE ONLY \"public\".\"b\";");
 	FOUND(&r, "WARNING TR216 publication", "leaves out update delete truncate");
 	FOUND(&r, "WARNING TR216 publication", "publish_via_partition_root = false");
 	r.options.create = true; /* still: it is the operator's publication, so it is not touched */
@@ -233,7 +241,8 @@ START_TEST(passwords_come_as_psql_takes_them)
 
 	rig_init(&r, "check_password");
 	rig_sql(&r, "CREATE TABLE a (id int PRIMARY KEY); CREATE ROLE secretive SUPERUSER LOGIN PASSWORD 'right'");
-	ck_assert_int_eq(rig_run("sed -i '1i host all secretive 127.0.0.1/32 scram-sha-256' %s/s/data/pg_hba.conf", rig_dir), 0);
+	ck_assert_int_eq(
+	    rig_run("sed -i '1i host all secretive 127.0.0.1/32 scram-sha-256' %s/s/data/pg_hba.conf", rig_dir), 0);
 	rig_sql(&r, "SELECT pg_reload_conf()");
 	usleep(300000);
 	tr_err err = connect_error(&r, "postgres://secretive:wrong@127.0.0.1:%d/check_password", rig_port);
@@ -249,6 +258,6 @@ START_TEST(passwords_come_as_psql_takes_them)
 }
 END_TEST
 
-RIG_MAIN("capture_postgres.check", "", all_is_well, missing_privileges_come_with_their_grants, tables_that_need_attention,
-         publications_that_do_not_fit, a_publication_of_ours_grows, slots_in_every_state, connections_that_fail_say_why,
-         passwords_come_as_psql_takes_them)
+RIG_MAIN("capture_postgres.check", "", all_is_well, missing_privileges_come_with_their_grants,
+	 tables_that_need_attention, publications_that_do_not_fit, a_publication_of_ours_grows, slots_in_every_state,
+	 connections_that_fail_say_why, passwords_come_as_psql_takes_them)

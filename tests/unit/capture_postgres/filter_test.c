@@ -105,6 +105,6 @@ START_TEST(bad_expressions_are_configuration_errors)
 }
 END_TEST
 
-TEST_MAIN("capture_postgres.filter", default_is_all_user_tables, globs_include_and_exclude, only_excludes_mean_all_others,
-          regular_expressions_match_whole_and_any_case, schema_and_table_rules_combine,
-          commas_in_repeat_counts_are_not_separators, bad_expressions_are_configuration_errors)
+TEST_MAIN("capture_postgres.filter", default_is_all_user_tables, globs_include_and_exclude,
+	  only_excludes_mean_all_others, regular_expressions_match_whole_and_any_case, schema_and_table_rules_combine,
+	  commas_in_repeat_counts_are_not_separators, bad_expressions_are_configuration_errors)

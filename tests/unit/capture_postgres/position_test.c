@@ -38,10 +38,11 @@ END_TEST
 
 START_TEST(position_round_trips)
 {
-	const tr_pgc_position cases[] = {
-		{.lsn = 0x16B3748}, {.lsn = 0x16B3748, .commit = 0x16B3700}, {.lsn = 1, .commit = 1, .tx = 0x900000001, .index = 4711}};
+	const tr_pgc_position cases[] = {{.lsn = 0x16B3748},
+					 {.lsn = 0x16B3748, .commit = 0x16B3700},
+					 {.lsn = 1, .commit = 1, .tx = 0x900000001, .index = 4711}};
 	const char *const texts[] = {"{\"lsn\":\"0/16B3748\"}", "{\"lsn\":\"0/16B3748\",\"commit\":\"0/16B3700\"}",
-	                             "{\"lsn\":\"0/1\",\"commit\":\"0/1\",\"tx\":\"9/1\",\"index\":4711}"};
+				     "{\"lsn\":\"0/1\",\"commit\":\"0/1\",\"tx\":\"9/1\",\"index\":4711}"};
 
 	for (size_t i = 0; i < 3; i++) {
 		tr_pgc_position back;
@@ -55,9 +56,18 @@ END_TEST
 
 START_TEST(position_refuses_what_it_does_not_know)
 {
-	const char *const bad[] = {"", "{}", "null", "{\"lsn\":\"0/0\"}", "{\"lsn\":1}", "{\"lsn\":\"0/1\"", "{\"lsn\":\"0/1\"}x",
-	                           "{\"lsn\":\"0/1\",}", "{\"lsn\":\"0/1\",\"gtid\":\"x\"}", "{\"lsn\":\"0/1\",\"index\":3}",
-	                           "{\"lsn\":\"0/1\\n\"}", "[\"0/1\"]"};
+	const char *const bad[] = {"",
+				   "{}",
+				   "null",
+				   "{\"lsn\":\"0/0\"}",
+				   "{\"lsn\":1}",
+				   "{\"lsn\":\"0/1\"",
+				   "{\"lsn\":\"0/1\"}x",
+				   "{\"lsn\":\"0/1\",}",
+				   "{\"lsn\":\"0/1\",\"gtid\":\"x\"}",
+				   "{\"lsn\":\"0/1\",\"index\":3}",
+				   "{\"lsn\":\"0/1\\n\"}",
+				   "[\"0/1\"]"};
 	tr_pgc_position p;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -73,9 +83,12 @@ static int compared(const char *a, const char *b)
 
 START_TEST(positions_compare_in_commit_order)
 {
-	const char *const ordered[] = {
-		"{\"lsn\":\"0/10\"}", "{\"lsn\":\"0/20\"}", "{\"lsn\":\"0/20\",\"tx\":\"0/30\",\"index\":1}",
-		"{\"lsn\":\"0/20\",\"tx\":\"0/30\",\"index\":2}", "{\"lsn\":\"0/38\"}", "{\"lsn\":\"1/0\"}"};
+	const char *const ordered[] = {"{\"lsn\":\"0/10\"}",
+				       "{\"lsn\":\"0/20\"}",
+				       "{\"lsn\":\"0/20\",\"tx\":\"0/30\",\"index\":1}",
+				       "{\"lsn\":\"0/20\",\"tx\":\"0/30\",\"index\":2}",
+				       "{\"lsn\":\"0/38\"}",
+				       "{\"lsn\":\"1/0\"}"};
 
 	for (size_t i = 0; i < 6; i++)
 		for (size_t j = 0; j < 6; j++)
@@ -87,11 +100,16 @@ END_TEST
 
 START_TEST(identity_round_trips)
 {
-	tr_pgc_identity id = {.system = "7412345678901234567", .database = "a \"b\"\\c", .slot = "tailrace_shop", .timeline = 3}, back;
+	tr_pgc_identity id = {.system = "7412345678901234567",
+			      .database = "a \"b\"\\c",
+			      .slot = "tailrace_shop",
+			      .timeline = 3},
+			back;
 	char text[512];
 
 	tr_pgc_identity_write(&id, text, sizeof(text));
-	ck_assert_str_eq(text, "{\"system\":\"7412345678901234567\",\"timeline\":3,\"database\":\"a \\\"b\\\"\\\\c\",\"slot\":\"tailrace_shop\"}");
+	ck_assert_str_eq(text, "{\"system\":\"7412345678901234567\",\"timeline\":3,\"database\":\"a "
+			       "\\\"b\\\"\\\\c\",\"slot\":\"tailrace_shop\"}");
 	ck_assert(tr_pgc_identity_read(tr_slice_str(text), &back));
 	ck_assert_str_eq(back.database, id.database);
 	ck_assert_str_eq(back.system, id.system);
@@ -113,5 +131,6 @@ START_TEST(sources_are_found_by_scheme)
 }
 END_TEST
 
-TEST_MAIN("capture_postgres.position", lsn_text_round_trips, position_round_trips, position_refuses_what_it_does_not_know,
-          positions_compare_in_commit_order, identity_round_trips, sources_are_found_by_scheme)
+TEST_MAIN("capture_postgres.position", lsn_text_round_trips, position_round_trips,
+	  position_refuses_what_it_does_not_know, positions_compare_in_commit_order, identity_round_trips,
+	  sources_are_found_by_scheme)

@@ -14,7 +14,7 @@ START_TEST(a_reconnect_goes_on_where_it_stood)
 	snprintf(identity, sizeof(identity), "%s", rig_identity(&r));
 	rig_sql(&r, "INSERT INTO t VALUES (2)");
 	RIG_EXPECT(&r, "begin", "c public.t (2)", "commit"); /* reported, but not durable when the connection goes */
-	rig_confirm(&r);                                     /* and confirmed, though never recorded: too far for the record */
+	rig_confirm(&r); /* and confirmed, though never recorded: too far for the record */
 	r.source->ops->disconnect(r.source);
 	tr_err err = rig_prepare_fails(&r, position, identity);
 	ck_assert_int_eq(err.code, TR_E_POSITION_LOST);
@@ -53,7 +53,8 @@ START_TEST(the_server_is_killed)
 	RIG_EXPECT(&r, "begin", "c public.t (1)", "commit");
 	snprintf(position, sizeof(position), "%s", rig_position(&r));
 	snprintf(identity, sizeof(identity), "%s", rig_identity(&r));
-	rig_sql(&r, "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = 'tailrace_kill_walsender'");
+	rig_sql(&r, "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = "
+		    "'tailrace_kill_walsender'");
 	for (int i = 0; i < 100 && err.code == TR_OK; i++)
 		r.source->ops->read(r.source, &r.stream.base, 50, &err);
 	ck_assert_msg(err.code == TR_E_SOURCE_UNAVAILABLE, "%d %s %s", err.code, err.text, err.detail);
@@ -92,8 +93,8 @@ START_TEST(resume_inside_a_transaction)
 	rig_start(&r);
 	/* Until the transaction is passed the position must not go back. */
 	ck_assert_int_eq(r.source->ops->compare(tr_slice_str(rig_position(&r)), tr_slice_str(position)), 0);
-	RIG_EXPECT(&r, "begin", "c public.t (1) replayed", "c public.t (2) replayed", "c public.u (3) replayed", "c public.t (4)", "commit",
-	           "begin", "c public.u (5)", "commit");
+	RIG_EXPECT(&r, "begin", "c public.t (1) replayed", "c public.t (2) replayed", "c public.u (3) replayed",
+		   "c public.t (4)", "commit", "begin", "c public.u (5)", "commit");
 	ck_assert_int_eq(r.source->ops->compare(tr_slice_str(rig_position(&r)), tr_slice_str(position)), 1);
 	rig_release_all(&r);
 }
@@ -122,7 +123,8 @@ START_TEST(slots_that_cannot_serve_are_refused)
 	err = rig_prepare_fails(&r, NULL, NULL);
 	ck_assert_int_eq(err.code, TR_E_SLOT_FOREIGN);
 	/* another server, database, slot */
-	snprintf(other, sizeof(other), "{\"system\":\"1\",\"timeline\":1,\"database\":\"slot_errors\",\"slot\":\"tailrace_slot_errors\"}");
+	snprintf(other, sizeof(other),
+		 "{\"system\":\"1\",\"timeline\":1,\"database\":\"slot_errors\",\"slot\":\"tailrace_slot_errors\"}");
 	err = rig_prepare_fails(&r, position, other);
 	ck_assert_int_eq(err.code, TR_E_SOURCE_IDENTITY);
 	rig_sql(&r, "SELECT pg_drop_replication_slot('tailrace_slot_errors')");
@@ -169,8 +171,14 @@ START_TEST(a_slot_that_lost_its_log_is_refused)
 	rig_close(&r);
 	rig_sql(&r, "ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'");
 	rig_sql(&r, "SELECT pg_reload_conf()");
-	for (int i = 0; i < 6 && strcmp(rig_value(&r, "SELECT wal_status FROM pg_replication_slots WHERE slot_name = 'tailrace_lost_log'"), "lost"); i++) {
-		rig_sql(&r, "INSERT INTO t SELECT g, repeat('x', 900) FROM generate_series(1, 10) g ON CONFLICT DO NOTHING");
+	for (int i = 0;
+	     i < 6 &&
+	     strcmp(rig_value(&r, "SELECT wal_status FROM pg_replication_slots WHERE slot_name = 'tailrace_lost_log'"),
+		    "lost");
+	     i++) {
+		rig_sql(
+		    &r,
+		    "INSERT INTO t SELECT g, repeat('x', 900) FROM generate_series(1, 10) g ON CONFLICT DO NOTHING");
 		rig_sql(&r, "SELECT pg_switch_wal()");
 		rig_sql(&r, "CHECKPOINT");
 	}
@@ -202,19 +210,23 @@ START_TEST(an_idle_slot_moves_on)
 	r.options.table_count = 1;
 	rig_begin_streaming(&r);
 	rig_read(&r, 200);
-	before = strtoull(rig_value(&r, "SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots WHERE slot_name = 'tailrace_idle_slot'"),
-	                  NULL, 10);
+	before = strtoull(
+	    rig_value(
+		&r,
+		"SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots WHERE slot_name = 'tailrace_idle_slot'"),
+	    NULL, 10);
 	rig_sql(&r, "INSERT INTO other SELECT generate_series(1, 20000)");
 	uint64_t target = strtoull(rig_value(&r, "SELECT pg_current_wal_lsn() - '0/0'"), NULL, 10);
 	after = before;
 	for (int i = 0; i < 100 && after < target; i++) {
 		rig_read(&r, 50);
 		rig_confirm(&r); /* as the pipeline does once it is durable */
-		after = strtoull(
-			rig_value(&r, "SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots WHERE slot_name = 'tailrace_idle_slot'"), NULL, 10);
+		after = strtoull(rig_value(&r, "SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots WHERE "
+					       "slot_name = 'tailrace_idle_slot'"),
+				 NULL, 10);
 	}
-	ck_assert_msg(after >= target, "%llu -> %llu, log end %llu", (unsigned long long)before, (unsigned long long)after,
-	              (unsigned long long)target);
+	ck_assert_msg(after >= target, "%llu -> %llu, log end %llu", (unsigned long long)before,
+		      (unsigned long long)after, (unsigned long long)target);
 	ck_assert_uint_eq(r.count, 0);
 	ck_assert_uint_gt(r.idle_calls, 0);
 	rig_release_all(&r);
@@ -229,12 +241,18 @@ START_TEST(unconfirmed_changes_hold_the_slot)
 	rig_sql(&r, "CREATE TABLE t (id int PRIMARY KEY)");
 	rig_begin_streaming(&r);
 	char before[64], after[64];
-	snprintf(before, sizeof(before), "%s", rig_value(&r, "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'tailrace_unconfirmed'"));
+	snprintf(
+	    before, sizeof(before), "%s",
+	    rig_value(&r,
+		      "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'tailrace_unconfirmed'"));
 	rig_sql(&r, "INSERT INTO t VALUES (1)");
 	RIG_EXPECT(&r, "begin", "c public.t (1)", "commit");
 	for (int i = 0; i < 30; i++)
 		rig_read(&r, 50);
-	snprintf(after, sizeof(after), "%s", rig_value(&r, "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'tailrace_unconfirmed'"));
+	snprintf(
+	    after, sizeof(after), "%s",
+	    rig_value(&r,
+		      "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'tailrace_unconfirmed'"));
 	ck_assert_str_eq(before, after);
 	rig_release_all(&r);
 }
@@ -345,6 +363,6 @@ START_TEST(low_latency_at_low_rates_and_full_speed_when_behind)
 END_TEST
 
 RIG_MAIN("capture_postgres.resume", "wal_sender_timeout=2s", a_reconnect_goes_on_where_it_stood, the_server_is_killed,
-         resume_inside_a_transaction, slots_that_cannot_serve_are_refused, a_slot_that_lost_its_log_is_refused,
-         an_idle_slot_moves_on, unconfirmed_changes_hold_the_slot, a_busy_listener_keeps_the_connection, catching_up_is_noticed,
-         a_read_can_be_interrupted, low_latency_at_low_rates_and_full_speed_when_behind)
+	 resume_inside_a_transaction, slots_that_cannot_serve_are_refused, a_slot_that_lost_its_log_is_refused,
+	 an_idle_slot_moves_on, unconfirmed_changes_hold_the_slot, a_busy_listener_keeps_the_connection,
+	 catching_up_is_noticed, a_read_can_be_interrupted, low_latency_at_low_rates_and_full_speed_when_behind)

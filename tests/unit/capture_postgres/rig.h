@@ -8,8 +8,8 @@
  *     m plain-prefix=content
  *     commit
  *
- * The server is started once per test program (tests/services/postgres; TR_TEST_PG_VERSION chooses 15, 17 or 18) and each
- * test makes a database, slot and publication of its own. Without any server the tests are skipped with a message.
+ * The server is started once per test program (tests/services/postgres; TR_TEST_PG_VERSION chooses 15, 17 or 18) and
+ * each test makes a database, slot and publication of its own. Without any server the tests are skipped with a message.
  */
 #ifndef TR_TESTS_UNIT_CAPTURE_POSTGRES_RIG_H
 #define TR_TESTS_UNIT_CAPTURE_POSTGRES_RIG_H
@@ -33,7 +33,7 @@ static char rig_dir[64];
 static int rig_port;
 static const char *rig_version = "15";
 
-/* --- the server ----------------------------------------------------------------------------------------------------------- */
+/* --- the server -------------------------------------------------------------------------------- */
 
 static int rig_free_port(void)
 {
@@ -41,7 +41,8 @@ static int rig_free_port(void)
 	socklen_t len = sizeof(a);
 	int fd = socket(AF_INET, SOCK_STREAM, 0), port = 0;
 
-	if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && getsockname(fd, (struct sockaddr *)&a, &len) == 0)
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 &&
+	    getsockname(fd, (struct sockaddr *)&a, &len) == 0)
 		port = ntohs(a.sin_port);
 	close(fd);
 	return port;
@@ -78,8 +79,8 @@ static bool rig_start_server(const char *settings)
 	if (!mkdtemp(rig_dir))
 		return false;
 	rig_port = rig_free_port();
-	return rig_run("chmod 755 %s && %s/tests/services/postgres start %s/s %d %s %s", rig_dir, rig_source_dir(), rig_dir, rig_port,
-	               rig_version, settings) == 0;
+	return rig_run("chmod 755 %s && %s/tests/services/postgres start %s/s %d %s %s", rig_dir, rig_source_dir(),
+		       rig_dir, rig_port, rig_version, settings) == 0;
 }
 
 static void rig_stop_server(void)
@@ -88,19 +89,19 @@ static void rig_stop_server(void)
 		printf("the server could not be stopped\n");
 }
 
-#define RIG_MAIN(name, settings, ...)                                                               \
-	int main(void)                                                                              \
-	{                                                                                           \
-		const TTest *const tests[] = {__VA_ARGS__};                                         \
-		tr_log_setup(TR_LOG_JSON, TR_LOG_ERROR);                                            \
-		if (!rig_start_server(settings))                                                    \
-			return rig_dir[0] ? EXIT_FAILURE : EXIT_SUCCESS;                            \
-		int result = test_run((name), tests, sizeof(tests) / sizeof(tests[0]));             \
-		rig_stop_server();                                                                  \
-		return result;                                                                      \
+#define RIG_MAIN(name, settings, ...)                                                                                  \
+	int main(void)                                                                                                 \
+	{                                                                                                              \
+		const TTest *const tests[] = {__VA_ARGS__};                                                            \
+		tr_log_setup(TR_LOG_JSON, TR_LOG_ERROR);                                                               \
+		if (!rig_start_server(settings))                                                                       \
+			return rig_dir[0] ? EXIT_FAILURE : EXIT_SUCCESS;                                               \
+		int result = test_run((name), tests, sizeof(tests) / sizeof(tests[0]));                                \
+		rig_stop_server();                                                                                     \
+		return result;                                                                                         \
 	}
 
-/* --- the rig ---------------------------------------------------------------------------------------------------------------- */
+/* --- the rig ----------------------------------------------------------------------------------- */
 
 typedef struct rig rig;
 typedef struct rig_listener {
@@ -125,7 +126,7 @@ struct rig {
 	pthread_mutex_t lock;
 	char **lines;
 	size_t count, capacity;
-	bool ids;                 /* show ids of transactions */
+	bool ids; /* show ids of transactions */
 	_Atomic(bool) busy;
 	_Atomic(unsigned) idle_calls;
 	size_t stop_after_changes; /* busy from then on; 0 = never */
@@ -223,9 +224,11 @@ static void rig_note_source(rig *r, const tr_change *c)
 	pthread_mutex_lock(&r->lock);
 	r->last_lsn = (uint64_t)f[TR_SRC_OWN + 3].i;
 	r->last_txid = f[TR_SRC_OWN + 2].kind == TR_V_NULL ? -1 : f[TR_SRC_OWN + 2].i;
-	snprintf(r->sequence, sizeof(r->sequence), "%.*s", (int)f[TR_SRC_SEQUENCE].s.len, (const char *)f[TR_SRC_SEQUENCE].s.ptr);
-	snprintf(r->origin, sizeof(r->origin), "%.*s", f[TR_SRC_OWN + 5].kind == TR_V_NULL ? 1 : (int)f[TR_SRC_OWN + 5].s.len,
-	         f[TR_SRC_OWN + 5].kind == TR_V_NULL ? "~" : (const char *)f[TR_SRC_OWN + 5].s.ptr);
+	snprintf(r->sequence, sizeof(r->sequence), "%.*s", (int)f[TR_SRC_SEQUENCE].s.len,
+		 (const char *)f[TR_SRC_SEQUENCE].s.ptr);
+	snprintf(r->origin, sizeof(r->origin), "%.*s",
+		 f[TR_SRC_OWN + 5].kind == TR_V_NULL ? 1 : (int)f[TR_SRC_OWN + 5].s.len,
+		 f[TR_SRC_OWN + 5].kind == TR_V_NULL ? "~" : (const char *)f[TR_SRC_OWN + 5].s.ptr);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -237,15 +240,16 @@ static tr_listen rig_change(tr_listener *l, const tr_change *c, tr_err *err)
 	(void)err;
 	rig_note_source(r, c);
 	if (c->op == TR_OP_MESSAGE) {
-		rig_say(r, "m%s %.*s=%.*s", c->txn_id.len ? "" : " plain", (int)c->message_prefix.len, (const char *)c->message_prefix.ptr,
-		        (int)c->message_content.len, (const char *)c->message_content.ptr);
+		rig_say(r, "m%s %.*s=%.*s", c->txn_id.len ? "" : " plain", (int)c->message_prefix.len,
+			(const char *)c->message_prefix.ptr, (int)c->message_content.len,
+			(const char *)c->message_content.ptr);
 	} else {
 		if (c->before)
 			rig_row(c->table, c->before, before, sizeof(before));
 		if (c->after)
 			rig_row(c->table, c->after, after, sizeof(after));
-		rig_say(r, "%c %s%s%s%s%s%s%s", c->op, c->table->collection, c->before || c->after ? " " : "", before, c->before ? ">" : "",
-		        after, rig_marks[c->mark], c->replayed ? " replayed" : "");
+		rig_say(r, "%c %s%s%s%s%s%s%s", c->op, c->table->collection, c->before || c->after ? " " : "", before,
+			c->before ? ">" : "", after, rig_marks[c->mark], c->replayed ? " replayed" : "");
 	}
 	pthread_mutex_lock(&r->lock);
 	if (++r->changes == r->stop_after_changes)
@@ -273,8 +277,14 @@ static tr_listen rig_progress(tr_listener *l, const tr_table *t, uint64_t rows, 
 
 static void rig_listener_init(rig *r, rig_listener *l)
 {
-	l->base = (tr_listener){.magic = TR_LISTENER_MAGIC, .ready = rig_ready, .begin = rig_begin, .change = rig_change,
-	                        .commit = rig_commit, .idle = rig_idle, .snapshot_progress = rig_progress, .catalogue = r->catalogue};
+	l->base = (tr_listener){.magic = TR_LISTENER_MAGIC,
+				.ready = rig_ready,
+				.begin = rig_begin,
+				.change = rig_change,
+				.commit = rig_commit,
+				.idle = rig_idle,
+				.snapshot_progress = rig_progress,
+				.catalogue = r->catalogue};
 	l->r = r;
 }
 
@@ -293,7 +303,7 @@ static void rig_release(void *context, tr_listener *l)
 	(void)l;
 }
 
-/* --- SQL -------------------------------------------------------------------------------------------------------------------- */
+/* --- SQL --------------------------------------------------------------------------------------- */
 
 static PGconn *rig_connect(const char *database)
 {
@@ -309,8 +319,8 @@ static void rig_sql_on(PGconn *c, const char *sql)
 {
 	PGresult *result = PQexec(c, sql);
 
-	ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK, "%s: %s", sql,
-	              PQerrorMessage(c));
+	ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK, "%s: %s",
+		      sql, PQerrorMessage(c));
 	PQclear(result);
 }
 
@@ -344,8 +354,7 @@ static const char *rig_value(rig *r, const char *format, ...)
 	return value;
 }
 
-/* --- life ------------------------------------------------------------------------------------------------------------------- */
-
+/* --- life -------------------------------------------------------------------------------------- */
 
 /* A database of its own, named after the test; slot and publication are tailrace_<name>. */
 static void rig_init(rig *r, const char *name)
@@ -361,12 +370,24 @@ static void rig_init(rig *r, const char *name)
 	rig_sql_on(admin, sql);
 	PQfinish(admin);
 	r->sql = rig_connect(name);
-	r->options = (tr_source_options){.url = r->url, .kind = "postgres", .create = true, .messages = true, .connect_timeout_ms = 5000,
-	                                 .status_interval_ms = 1000, .receive_timeout_ms = 20000, .snapshot_readers = 2,
-	                                 .snapshot_split_bytes = 1 << 20};
-	r->events = (tr_event_options){.name = name, .topic_delimiter = ".", .format = TR_FORMAT_JSON, .unavailable = "?",
-	                               .heartbeat_prefix = "hb", .transaction_topic = "transaction", .connector_task_id = "0",
-	                               .money_fraction_digits = 2, .tombstones = true};
+	r->options = (tr_source_options){.url = r->url,
+					 .kind = "postgres",
+					 .create = true,
+					 .messages = true,
+					 .connect_timeout_ms = 5000,
+					 .status_interval_ms = 1000,
+					 .receive_timeout_ms = 20000,
+					 .snapshot_readers = 2,
+					 .snapshot_split_bytes = 1 << 20};
+	r->events = (tr_event_options){.name = name,
+				       .topic_delimiter = ".",
+				       .format = TR_FORMAT_JSON,
+				       .unavailable = "?",
+				       .heartbeat_prefix = "hb",
+				       .transaction_topic = "transaction",
+				       .connector_task_id = "0",
+				       .money_fraction_digits = 2,
+				       .tombstones = true};
 	r->host = (tr_snapshot_host){.context = r, .listener = rig_reader, .release = rig_release};
 }
 
@@ -375,7 +396,8 @@ static void rig_open(rig *r)
 	const tr_source_ops *ops = tr_source_find(r->options.url, NULL);
 	tr_err err = {0};
 
-	ck_assert_msg(ops->open(&r->source, r->database, &r->options, &r->events, &r->metrics, &err) == 0, "%s", err.text);
+	ck_assert_msg(ops->open(&r->source, r->database, &r->options, &r->events, &r->metrics, &err) == 0, "%s",
+		      err.text);
 }
 
 static void rig_catalogue(rig *r)
@@ -387,19 +409,25 @@ static void rig_catalogue(rig *r)
 	const tr_encoder_ops *ops = tr_encoder_find(TR_FORMAT_JSON);
 	tr_registry_options registry = {0};
 	ck_assert_msg(ops->open(&r->encoder, &r->events, &registry, &err) == 0, "%s", err.text);
-	tr_catalogue_config config = {.options = &r->events, .encoder_ops = ops, .encoder = r->encoder,
-	                              .source_type = r->source->ops->source_type(&r->arena), .connector = r->source->ops->connector,
-	                              .database = r->database, .version = "0", .metrics = &r->metrics};
+	tr_catalogue_config config = {.options = &r->events,
+				      .encoder_ops = ops,
+				      .encoder = r->encoder,
+				      .source_type = r->source->ops->source_type(&r->arena),
+				      .connector = r->source->ops->connector,
+				      .database = r->database,
+				      .version = "0",
+				      .metrics = &r->metrics};
 	ck_assert_ptr_nonnull(config.source_type);
 	ck_assert_msg(tr_catalogue_new(&r->catalogue, &config, &err) == 0, "%s", err.text);
 	rig_listener_init(r, &r->stream);
 }
 
-#define RIG_OK(call)                                                                                                           \
-	do {                                                                                                                   \
-		tr_err rig_err = {0};                                                                                          \
-		tr_err *err = &rig_err;                                                                                        \
-		ck_assert_msg((call) == 0, "%s: TR%d %s | %s | %s", #call, err->code, err->text, err->detail, err->hint);      \
+#define RIG_OK(call)                                                                                                   \
+	do {                                                                                                           \
+		tr_err rig_err = {0};                                                                                  \
+		tr_err *err = &rig_err;                                                                                \
+		ck_assert_msg((call) == 0, "%s: TR%d %s | %s | %s", #call, err->code, err->text, err->detail,          \
+			      err->hint);                                                                              \
 	} while (0)
 
 static bool rig_prepare(rig *r, const char *position, const char *identity)
@@ -421,7 +449,8 @@ static tr_err rig_prepare_fails(rig *r, const char *position, const char *identi
 
 	if (!r->source)
 		rig_open(r);
-	ck_assert_int_eq(r->source->ops->prepare(r->source, tr_slice_str(position), tr_slice_str(identity), &snapshot, &err), -1);
+	ck_assert_int_eq(
+	    r->source->ops->prepare(r->source, tr_slice_str(position), tr_slice_str(identity), &snapshot, &err), -1);
 	ck_assert_msg(err.hint[0] != '\0', "no hint: %s", err.text);
 	r->source->ops->disconnect(r->source);
 	return err;
@@ -489,15 +518,16 @@ static void rig_confirm(rig *r)
 static void rig_expect_at(rig *r, int line, const char *const *lines, size_t count)
 {
 	for (size_t i = 0; i < count || i < r->count; i++)
-		ck_assert_msg(i < count && i < r->count && strcmp(lines[i], r->lines[i]) == 0, "line %d, event %zu:\nexpected %s\ngot      %s",
-		              line, i, i < count ? lines[i] : "nothing", i < r->count ? r->lines[i] : "nothing");
+		ck_assert_msg(i < count && i < r->count && strcmp(lines[i], r->lines[i]) == 0,
+			      "line %d, event %zu:\nexpected %s\ngot      %s", line, i,
+			      i < count ? lines[i] : "nothing", i < r->count ? r->lines[i] : "nothing");
 	rig_forget(r);
 }
-#define RIG_EXPECT(r, ...)                                                                                                     \
-	do {                                                                                                                   \
-		const char *const rig_lines[] = {__VA_ARGS__};                                                                 \
-		rig_read_lines((r), sizeof(rig_lines) / sizeof(rig_lines[0]));                                                 \
-		rig_expect_at((r), __LINE__, rig_lines, sizeof(rig_lines) / sizeof(rig_lines[0]));                             \
+#define RIG_EXPECT(r, ...)                                                                                             \
+	do {                                                                                                           \
+		const char *const rig_lines[] = {__VA_ARGS__};                                                         \
+		rig_read_lines((r), sizeof(rig_lines) / sizeof(rig_lines[0]));                                         \
+		rig_expect_at((r), __LINE__, rig_lines, sizeof(rig_lines) / sizeof(rig_lines[0]));                     \
 	} while (0)
 
 static void rig_close(rig *r)

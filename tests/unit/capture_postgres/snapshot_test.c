@@ -5,20 +5,24 @@ START_TEST(marks_follow_the_order_of_names)
 	rig r;
 
 	rig_init(&r, "marks");
-	rig_sql(&r, "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY, v text); CREATE TABLE c (id int PRIMARY KEY);"
-	            "CREATE TABLE d (id int PRIMARY KEY); INSERT INTO b VALUES (1, 'x'), (2, E'tab\\t\\\\'), (3, NULL); INSERT INTO c VALUES (1)");
+	rig_sql(&r, "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY, v text); CREATE TABLE c "
+		    "(id int PRIMARY KEY);"
+		    "CREATE TABLE d (id int PRIMARY KEY); INSERT INTO b VALUES (1, 'x'), (2, E'tab\\t\\\\'), (3, "
+		    "NULL); INSERT INTO c VALUES (1)");
 	r.options.snapshot_readers = 1;
 	ck_assert(rig_prepare(&r, NULL, NULL));
 	rig_snapshot(&r);
 	/* a is empty, so nothing is the first of all; d is empty, so the row of c is the last of all. */
-	RIG_EXPECT(&r, "r public.b (1,x) first_in", "r public.b (2,tab\t\\) true", "r public.b (3,~) last_in", "r public.c (1) last");
+	RIG_EXPECT(&r, "r public.b (1,x) first_in", "r public.b (2,tab\t\\) true", "r public.b (3,~) last_in",
+		   "r public.c (1) last");
 	ck_assert_str_eq(strchr(r.sequence, ','), strstr(r.sequence, ",\""));
 	ck_assert_int_eq(strncmp(r.sequence, "[null,\"", 7), 0);
 	ck_assert_int_gt(r.last_txid, 0);
 	rig_release_all(&r);
 	rig_init(&r, "marks_first");
-	rig_sql(&r, "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); INSERT INTO a VALUES (1);"
-	            "INSERT INTO b VALUES (1), (2)");
+	rig_sql(&r,
+		"CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); INSERT INTO a VALUES (1);"
+		"INSERT INTO b VALUES (1), (2)");
 	r.options.snapshot_readers = 1;
 	ck_assert(rig_prepare(&r, NULL, NULL));
 	rig_snapshot(&r);
@@ -47,9 +51,12 @@ START_TEST(many_readers_mark_one_last_row)
 	rig r;
 
 	rig_init(&r, "many_readers");
-	rig_sql(&r, "DO $$ BEGIN FOR i IN 10..29 LOOP EXECUTE format('CREATE TABLE t%%s (id int PRIMARY KEY, v text)', i); EXECUTE"
-	            " format('INSERT INTO t%%s SELECT g, repeat(''x'', 100) FROM generate_series(1, %%s) g', i, i * 20); END LOOP; END $$;"
-	            "CREATE TABLE big (id int PRIMARY KEY, v text); INSERT INTO big SELECT g, repeat('y', 500) FROM generate_series(1, 20000) g");
+	rig_sql(&r, "DO $$ BEGIN FOR i IN 10..29 LOOP EXECUTE format('CREATE TABLE t%%s (id int PRIMARY KEY, v text)', "
+		    "i); EXECUTE"
+		    " format('INSERT INTO t%%s SELECT g, repeat(''x'', 100) FROM generate_series(1, %%s) g', i, i * "
+		    "20); END LOOP; END $$;"
+		    "CREATE TABLE big (id int PRIMARY KEY, v text); INSERT INTO big SELECT g, repeat('y', 500) FROM "
+		    "generate_series(1, 20000) g");
 	r.options.snapshot_readers = 5;
 	ck_assert(rig_prepare(&r, NULL, NULL));
 	rig_snapshot(&r);
@@ -76,7 +83,8 @@ static void *write_rows(void *url)
 	while (!writer_stop) {
 		int n = ++writer_rows;
 
-		snprintf(sql, sizeof(sql), "INSERT INTO t%d VALUES (%d, 0); UPDATE t0 SET n = n + 1 WHERE id = -1", n % 4, n);
+		snprintf(sql, sizeof(sql), "INSERT INTO t%d VALUES (%d, 0); UPDATE t0 SET n = n + 1 WHERE id = -1",
+			 n % 4, n);
 		PQclear(PQexec(c, sql));
 	}
 	PQfinish(c);
@@ -89,9 +97,10 @@ START_TEST(snapshot_and_stream_join_without_gap_or_overlap)
 	pthread_t writer;
 
 	rig_init(&r, "no_gap");
-	rig_sql(&r, "CREATE TABLE t0 (id int PRIMARY KEY, n int); CREATE TABLE t1 (LIKE t0 INCLUDING ALL); CREATE TABLE t2 (LIKE t0"
-	            " INCLUDING ALL); CREATE TABLE t3 (LIKE t0 INCLUDING ALL); INSERT INTO t0 VALUES (-1, 0);"
-	            "INSERT INTO t1 SELECT g, 0 FROM generate_series(1000000, 1080000) g");
+	rig_sql(&r, "CREATE TABLE t0 (id int PRIMARY KEY, n int); CREATE TABLE t1 (LIKE t0 INCLUDING ALL); CREATE "
+		    "TABLE t2 (LIKE t0"
+		    " INCLUDING ALL); CREATE TABLE t3 (LIKE t0 INCLUDING ALL); INSERT INTO t0 VALUES (-1, 0);"
+		    "INSERT INTO t1 SELECT g, 0 FROM generate_series(1000000, 1080000) g");
 	r.options.snapshot_readers = 3;
 	writer_stop = false;
 	ck_assert_int_eq(pthread_create(&writer, NULL, write_rows, r.url), 0);
@@ -166,7 +175,8 @@ START_TEST(only_a_snapshot_leaves_no_slot)
 	rig_snapshot(&r);
 	RIG_EXPECT(&r, "r public.t (1) last");
 	rig_close(&r);
-	ck_assert_str_eq(rig_value(&r, "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'tailrace_only_snapshot'"), "0");
+	ck_assert_str_eq(
+	    rig_value(&r, "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'tailrace_only_snapshot'"), "0");
 	rig_release_all(&r);
 }
 END_TEST
@@ -177,7 +187,8 @@ START_TEST(generated_columns_are_as_in_the_stream)
 	bool published = rig_version[0] == '1' && rig_version[1] == '8';
 
 	rig_init(&r, "generated");
-	rig_sql(&r, "CREATE TABLE t (id int PRIMARY KEY, g int GENERATED ALWAYS AS (id * 2) STORED, v text); INSERT INTO t VALUES (1, DEFAULT, 'x')");
+	rig_sql(&r, "CREATE TABLE t (id int PRIMARY KEY, g int GENERATED ALWAYS AS (id * 2) STORED, v text); INSERT "
+		    "INTO t VALUES (1, DEFAULT, 'x')");
 	rig_begin_streaming(&r);
 	rig_sql(&r, "INSERT INTO t VALUES (2, DEFAULT, 'y')");
 	if (published)
@@ -189,7 +200,8 @@ START_TEST(generated_columns_are_as_in_the_stream)
 	if (published)
 		return;
 	rig_init(&r, "generated_debezium");
-	rig_sql(&r, "CREATE TABLE t (id int PRIMARY KEY, g int GENERATED ALWAYS AS (id * 2) STORED, v text); INSERT INTO t VALUES (1, DEFAULT, 'x')");
+	rig_sql(&r, "CREATE TABLE t (id int PRIMARY KEY, g int GENERATED ALWAYS AS (id * 2) STORED, v text); INSERT "
+		    "INTO t VALUES (1, DEFAULT, 'x')");
 	r.options.snapshot_as_debezium = true;
 	rig_begin_streaming(&r);
 	rig_sql(&r, "INSERT INTO t VALUES (2, DEFAULT, 'y')");
@@ -203,8 +215,9 @@ START_TEST(column_lists_and_row_filters_count_for_the_snapshot)
 	rig r;
 
 	rig_init(&r, "column_lists");
-	rig_sql(&r, "CREATE TABLE t (id int PRIMARY KEY, secret text, v text, n int); INSERT INTO t VALUES (1, 's', 'x', 5), (2, 's', 'y', 50);"
-	            "CREATE PUBLICATION tailrace_column_lists FOR TABLE t (id, v) WHERE (id < 2 OR id > 9)");
+	rig_sql(&r, "CREATE TABLE t (id int PRIMARY KEY, secret text, v text, n int); INSERT INTO t VALUES (1, 's', "
+		    "'x', 5), (2, 's', 'y', 50);"
+		    "CREATE PUBLICATION tailrace_column_lists FOR TABLE t (id, v) WHERE (id < 2 OR id > 9)");
 	rig_begin_streaming(&r);
 	rig_sql(&r, "INSERT INTO t VALUES (3, 's', 'z', 1), (10, 's', 'z', 1)");
 	RIG_EXPECT(&r, "r public.t (1,x) last", "begin", "c public.t (10,z)", "commit");
@@ -218,14 +231,16 @@ START_TEST(inheritance_and_odd_names)
 
 	rig_init(&r, "odd_names");
 	rig_sql(&r, "CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (PRIMARY KEY (id)) INHERITS (parent);"
-	            "INSERT INTO parent VALUES (1); INSERT INTO child VALUES (2); CREATE SCHEMA \"Odd \"\"S\";"
-	            "CREATE TABLE \"Odd \"\"S\".\"T-1\" (\"a.b\" int PRIMARY KEY, \"ünï\" text); INSERT INTO \"Odd \"\"S\".\"T-1\" VALUES (1, 'ß');"
-	            "CREATE TABLE nothing ()");
+		    "INSERT INTO parent VALUES (1); INSERT INTO child VALUES (2); CREATE SCHEMA \"Odd \"\"S\";"
+		    "CREATE TABLE \"Odd \"\"S\".\"T-1\" (\"a.b\" int PRIMARY KEY, \"ünï\" text); INSERT INTO \"Odd "
+		    "\"\"S\".\"T-1\" VALUES (1, 'ß');"
+		    "CREATE TABLE nothing ()");
 	r.options.snapshot_readers = 1;
 	rig_begin_streaming(&r);
-	rig_sql(&r, "INSERT INTO child VALUES (3); INSERT INTO \"Odd \"\"S\".\"T-1\" VALUES (2, 'x'); INSERT INTO nothing DEFAULT VALUES");
-	RIG_EXPECT(&r, "r Odd \"S.T-1 (1,ß) first", "r public.child (2) last_in", "r public.parent (1) last", "begin", "c public.child (3)",
-	           "c Odd \"S.T-1 (2,x)", "c public.nothing ()", "commit");
+	rig_sql(&r, "INSERT INTO child VALUES (3); INSERT INTO \"Odd \"\"S\".\"T-1\" VALUES (2, 'x'); INSERT INTO "
+		    "nothing DEFAULT VALUES");
+	RIG_EXPECT(&r, "r Odd \"S.T-1 (1,ß) first", "r public.child (2) last_in", "r public.parent (1) last", "begin",
+		   "c public.child (3)", "c Odd \"S.T-1 (2,x)", "c public.nothing ()", "commit");
 	rig_release_all(&r);
 }
 END_TEST
@@ -247,8 +262,10 @@ START_TEST(a_snapshot_can_be_interrupted)
 	snprintf(identity, sizeof(identity), "%s", rig_identity(&r));
 	r.source->ops->disconnect(r.source);
 	/* The slot may be there already: with our identity on record it is made anew. */
-	rig_sql(&r, "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = 'tailrace_interrupted') THEN"
-	            " PERFORM pg_create_logical_replication_slot('tailrace_interrupted', 'pgoutput'); END IF; END $$");
+	rig_sql(
+	    &r,
+	    "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = 'tailrace_interrupted') THEN"
+	    " PERFORM pg_create_logical_replication_slot('tailrace_interrupted', 'pgoutput'); END IF; END $$");
 	r.stop_after_changes = 0;
 	r.busy = false;
 	RIG_OK(r.source->ops->prepare(r.source, tr_slice_str(NULL), tr_slice_str(identity), &snapshot, err));
@@ -281,8 +298,9 @@ START_TEST(tables_rewritten_meanwhile_are_noticed)
 	tr_err failure = {0};
 
 	rig_init(&r, "rewritten");
-	rig_sql(&r, "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE z (id int PRIMARY KEY, v int); INSERT INTO a SELECT"
-	            " generate_series(1, 1000); INSERT INTO z VALUES (1, 1)");
+	rig_sql(&r,
+		"CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE z (id int PRIMARY KEY, v int); INSERT INTO a SELECT"
+		" generate_series(1, 1000); INSERT INTO z VALUES (1, 1)");
 	r.options.snapshot_readers = 1;
 	ck_assert(rig_prepare(&r, NULL, NULL));
 	r.stop_after_changes = 10;
@@ -296,7 +314,7 @@ START_TEST(tables_rewritten_meanwhile_are_noticed)
 END_TEST
 
 RIG_MAIN("capture_postgres.snapshot", "", marks_follow_the_order_of_names, many_readers_mark_one_last_row,
-         snapshot_and_stream_join_without_gap_or_overlap, an_existing_slot_joins_a_borrowed_snapshot,
-         only_a_snapshot_leaves_no_slot, generated_columns_are_as_in_the_stream,
-         column_lists_and_row_filters_count_for_the_snapshot, inheritance_and_odd_names, a_snapshot_can_be_interrupted,
-         tables_rewritten_meanwhile_are_noticed)
+	 snapshot_and_stream_join_without_gap_or_overlap, an_existing_slot_joins_a_borrowed_snapshot,
+	 only_a_snapshot_leaves_no_slot, generated_columns_are_as_in_the_stream,
+	 column_lists_and_row_filters_count_for_the_snapshot, inheritance_and_odd_names, a_snapshot_can_be_interrupted,
+	 tables_rewritten_meanwhile_are_noticed)
