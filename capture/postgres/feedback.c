@@ -134,8 +134,8 @@ static int read_lag(tr_pgc *s, tr_err *err)
 	return 0;
 }
 
-/* A privilege that is missing for a new table must not stop the others: it is said once per attempt, and tried again.
- */
+/* A privilege that is missing for a new table must not stop the others: it is said once, and tried again after the next
+ * connect. */
 static int add_new_tables(tr_pgc *s, tr_err *err)
 {
 	size_t added = 0;
