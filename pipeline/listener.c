@@ -54,12 +54,12 @@ static bool full(const tr_host_listener *h)
 static tr_listen ready(tr_listener *l)
 {
 	tr_host_listener *h = self(l);
-	tr_err err = {0};
 
-	if (h->batch && full(h) && seal(h, &err) != 0)
-		return TR_LISTEN_FAILED;
-	if (h->batch)
+	if (h->batch && !full(h))
 		return TR_LISTEN_OK;
+	/* The session keeps the error when its delivery thread has given up, the only way sealing fails. */
+	if (h->batch && seal(h, &(tr_err){0}) != 0)
+		return TR_LISTEN_FAILED;
 	if (atomic_load_explicit(&h->s->failed, memory_order_relaxed))
 		return TR_LISTEN_FAILED;
 	/* The batches together keep to their share of limits.memory, however large single events made some of them. */
