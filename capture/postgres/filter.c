@@ -1,83 +1,89 @@
 #include "capture/postgres/filter.h"
 
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/text.h"
+#include "events/pattern.h"
 
 enum { TABLE_INCLUDE, TABLE_EXCLUDE, SCHEMA_INCLUDE, SCHEMA_EXCLUDE, RULE_COUNT };
 
+/* One list of regular expressions. */
+typedef struct rule_list {
+	const char *text; /* NULL = unused */
+	tr_pattern **patterns;
+	size_t count;
+} rule_list;
+
 struct tr_pgc_filter {
 	const tr_source_options *options;
-	struct {
-		const char *text;
-		bool set;
-		regex_t regex;
-	} rules[RULE_COUNT];
+	rule_list rules[RULE_COUNT];
 };
 
 static const char *const rule_names[RULE_COUNT] = {"source.table_include", "source.table_exclude",
 						   "source.schema_include", "source.schema_exclude"};
 
-/* Java's classes in POSIX terms; a comma at the top level separates alternatives, as in Debezium's lists. */
-static int to_posix(const char *java, tr_writer *w)
+/* Length up to the next comma that separates: one at the top level, not escaped. */
+static size_t part_length(const char *text)
 {
 	int depth = 0;
+	size_t i = 0;
 
-	for (const char *at = java; *at; at++) {
-		if (at[0] == '\\' && at[1] == 'd') {
-			tr_writer_text(w, "[0-9]");
-			at++;
-		} else if (at[0] == '\\' && at[1]) {
-			tr_writer_put(w, at, 2);
-			at++;
-		} else if (at[0] == '(' && at[1] == '?') {
-			if (at[2] != ':')
-				return -1;
-			tr_writer_u8(w, '(');
-			depth++;
-			at += 2;
-		} else if (depth == 0 && *at == ',') {
-			tr_writer_u8(w, '|');
-			at += strspn(at + 1, " ");
-		} else {
-			depth += (*at == '(' || *at == '[' || *at == '{') - (*at == ')' || *at == ']' || *at == '}');
-			tr_writer_u8(w, (uint8_t)*at);
-		}
+	for (; text[i] && (depth > 0 || text[i] != ','); i++) {
+		if (text[i] == '\\' && text[i + 1])
+			i++;
+		else
+			depth += (strchr("([{", text[i]) != NULL) - (strchr(")]}", text[i]) != NULL);
 	}
-	return 0;
+	return i;
 }
 
-static int compile(tr_pgc_filter *f, int rule, const char *text, tr_err *err)
+static int add_pattern(rule_list *r, const char *from, size_t len, tr_err *err)
 {
-	tr_writer w;
-	int code = 0, result = -1;
-	char reason[128] = "look-around is not supported";
+	tr_pattern **more;
+	char *text;
+	int result;
 
-	tr_writer_init(&w, 1 << 20);
-	tr_writer_text(&w, "^(");
-	if (to_posix(text, &w) == 0) {
-		tr_writer_put(&w, ")$", 3);
-		if (!tr_writer_ok(&w))
-			goto out;
-		code = regcomp(&f->rules[rule].regex, (const char *)w.data, REG_EXTENDED | REG_ICASE | REG_NOSUB);
-		if (code == 0) {
-			f->rules[rule].set = true;
-			f->rules[rule].text = text;
-			result = 0;
-			goto out;
-		}
-		regerror(code, &f->rules[rule].regex, reason, sizeof(reason));
+	while (len > 0 && (*from == ' ' || *from == '\t')) {
+		from++;
+		len--;
 	}
-out:
-	if (result) {
-		tr_err_set(err, TR_E_CONFIG, "cannot use the regular expression in %s: %s", rule_names[rule], reason);
-		tr_err_detail(err, "%s", text);
-	}
-	tr_writer_release(&w);
+	while (len > 0 && (from[len - 1] == ' ' || from[len - 1] == '\t'))
+		len--;
+	if (len == 0)
+		return 0;
+	text = strndup(from, len);
+	more = realloc(r->patterns, (r->count + 1) * sizeof(*more));
+	r->patterns = more ? more : r->patterns;
+	if (!text || !more)
+		result = tr_err_set(err, TR_E_MEMORY, "out of memory");
+	else
+		result = tr_pattern_new(&r->patterns[r->count], text, err);
+	r->count += result == 0;
+	free(text);
 	return result;
+}
+
+static int compile(rule_list *r, const char *name, const char *text, tr_err *err)
+{
+	tr_err local;
+
+	err = err ? err : &local;
+	r->text = text;
+	for (const char *at = text; *at;) {
+		size_t len = part_length(at);
+
+		if (add_pattern(r, at, len, err) != 0) {
+			char where[sizeof(err->detail)];
+
+			tr_text_format(where, sizeof(where), "%s", err->detail);
+			tr_err_prefix(err, "%s", name);
+			return tr_err_detail(err, "%s = %s%s%s", name, text, *where ? "; " : "", where);
+		}
+		at += len + (at[len] == ',');
+	}
+	return 0;
 }
 
 int tr_pgc_filter_new(tr_pgc_filter **out, const tr_source_options *options, tr_err *err)
@@ -91,7 +97,7 @@ int tr_pgc_filter_new(tr_pgc_filter **out, const tr_source_options *options, tr_
 		return tr_err_set(err, TR_E_MEMORY, "out of memory");
 	f->options = options;
 	for (int i = 0; i < RULE_COUNT; i++) {
-		if (texts[i] && *texts[i] && compile(f, i, texts[i], err)) {
+		if (texts[i] && *texts[i] && compile(&f->rules[i], rule_names[i], texts[i], err)) {
 			tr_pgc_filter_free(f);
 			return -1;
 		}
@@ -104,15 +110,20 @@ void tr_pgc_filter_free(tr_pgc_filter *f)
 {
 	if (!f)
 		return;
-	for (int i = 0; i < RULE_COUNT; i++)
-		if (f->rules[i].set)
-			regfree(&f->rules[i].regex);
+	for (int i = 0; i < RULE_COUNT; i++) {
+		for (size_t k = 0; k < f->rules[i].count; k++)
+			tr_pattern_free(f->rules[i].patterns[k]);
+		free(f->rules[i].patterns);
+	}
 	free(f);
 }
 
 static bool rule_matches(const tr_pgc_filter *f, int rule, const char *text)
 {
-	return f->rules[rule].set && regexec(&f->rules[rule].regex, text, 0, NULL, 0) == 0;
+	for (size_t i = 0; i < f->rules[rule].count; i++)
+		if (tr_pattern_match(f->rules[rule].patterns[i], text))
+			return true;
+	return false;
 }
 
 static bool glob_matches(const char *glob, const char *qualified, const char *name)
@@ -150,11 +161,11 @@ bool tr_pgc_filter_match(const tr_pgc_filter *f, const char *schema, const char 
 	if (is_system_schema(schema))
 		return false;
 	snprintf(qualified, sizeof(qualified), "%s.%s", schema, name);
-	if (f->rules[SCHEMA_INCLUDE].set && !rule_matches(f, SCHEMA_INCLUDE, schema))
+	if (f->rules[SCHEMA_INCLUDE].text && !rule_matches(f, SCHEMA_INCLUDE, schema))
 		return false;
 	if (rule_matches(f, SCHEMA_EXCLUDE, schema) || rule_matches(f, TABLE_EXCLUDE, qualified))
 		return false;
-	if (f->rules[TABLE_INCLUDE].set && !rule_matches(f, TABLE_INCLUDE, qualified))
+	if (f->rules[TABLE_INCLUDE].text && !rule_matches(f, TABLE_INCLUDE, qualified))
 		return false;
 	return globs_match(f->options, qualified, name);
 }
@@ -167,7 +178,7 @@ void tr_pgc_filter_describe(const tr_pgc_filter *f, char *out, size_t cap)
 	for (size_t i = 0; i < f->options->table_count; i++)
 		tr_writer_format(&w, "%s%s", i ? ", " : "source.tables = ", f->options->tables[i]);
 	for (int i = 0; i < RULE_COUNT; i++)
-		if (f->rules[i].set)
+		if (f->rules[i].text)
 			tr_writer_format(&w, "%s%s = %s", w.len ? "; " : "", rule_names[i], f->rules[i].text);
 	if (w.len == 0)
 		tr_writer_text(&w, "all user tables");

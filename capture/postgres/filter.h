@@ -2,7 +2,8 @@
  * Which tables are captured: tailrace's globs on schema.table, or Debezium's regular expressions, matched whole and
  * case-insensitively. System schemas never match. Cold path: a relation is matched once, when it is first seen.
  *
- * Refuses: Java's look-around and lazy quantifiers (POSIX has none): such an expression is a CONFIG error, not a guess.
+ * A comma separates expressions unless it is escaped or inside of brackets. Refuses what events/pattern.h refuses: such
+ * an expression is a CONFIG error, not a guess.
  */
 #ifndef TR_CAPTURE_POSTGRES_FILTER_H
 #define TR_CAPTURE_POSTGRES_FILTER_H

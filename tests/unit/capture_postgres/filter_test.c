@@ -88,6 +88,20 @@ START_TEST(commas_in_repeat_counts_are_not_separators)
 }
 END_TEST
 
+/* One translator for all regular expressions of the configuration: events/pattern.h. */
+START_TEST(expressions_are_javas)
+{
+	const tr_source_options o = {.table_include = "public\\.\\Qa.b\\E, (?i)public\\.c[\\w-]+?,public\\.x\\,y"};
+
+	ck_assert(captured(&o, "public", "a.b"));
+	ck_assert(!captured(&o, "public", "axb"));
+	ck_assert(captured(&o, "public", "c_1-z"));
+	ck_assert(!captured(&o, "public", "c"));
+	ck_assert(captured(&o, "public", "x,y"));
+	ck_assert(!captured(&o, "public", "x"));
+}
+END_TEST
+
 START_TEST(bad_expressions_are_configuration_errors)
 {
 	const char *const bad[] = {"public\\.(?!audit).*", "public\\.(", "[z-a]"};
@@ -107,4 +121,5 @@ END_TEST
 
 TEST_MAIN("capture_postgres.filter", default_is_all_user_tables, globs_include_and_exclude,
 	  only_excludes_mean_all_others, regular_expressions_match_whole_and_any_case, schema_and_table_rules_combine,
-	  commas_in_repeat_counts_are_not_separators, bad_expressions_are_configuration_errors)
+	  commas_in_repeat_counts_are_not_separators, expressions_are_javas,
+	  bad_expressions_are_configuration_errors)
