@@ -38,7 +38,8 @@ tr_topic *tr_catalogue_topic(tr_catalogue *c, const char *name, bool meta);
  * Rules, as Debezium has them:
  * - Column rules match schema.table.column (database.table.column). Of TRUNCATE, MASK and PROPAGATE_TYPE only the first that
  *   matches, in that order, is applied. TRUNCATE cuts text (characters) and plain bytes; MASK replaces text, also NULL.
- *   Columns of other types pass both unchanged, with the parameter in the schema.
+ *   Columns of other types are refused with CONFIG (Debezium publishes them in the clear), but for those that cannot be
+ *   longer than TRUNCATE allows.
  * - The key is that of the key rules that match (in the order of their columns), else the primary key in its own order. Key
  *   columns are published in the key as they are, whatever the column rules say about the row.
  * - NAME_COLLISION when two columns get one field name, or two tables one topic; NAME_INVALID when Avro cannot hold a name

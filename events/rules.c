@@ -72,6 +72,19 @@ static int add_param(target *t, tr_column *column, const char *key, const char *
 	return 0;
 }
 
+/* Debezium leaves such columns as they are, in the clear; whoever wrote the rule wants the opposite. */
+static int refuse_clear(target *t, size_t i, const char *rule)
+{
+	const char *source = t->sources && t->sources[i].type_name ? t->sources[i].type_name : "its type";
+
+	tr_err_set(t->err, TR_E_CONFIG, "column \"%s\" cannot be %s: it is not published as text", t->full_names[i], rule);
+	tr_err_detail(t->err, "%s is published as %s, and its clear value would be published", source,
+		      tr_kind_name(t->columns[i].type->kind));
+	return tr_err_hint(t->err,
+			   "nothing was published; leave the column out with an exclude rule in events.columns, or take it "
+			   "out of this rule if it may be read");
+}
+
 static int apply_mask(target *t, size_t i, uint32_t length)
 {
 	tr_column *column = &t->columns[i];
@@ -80,13 +93,13 @@ static int apply_mask(target *t, size_t i, uint32_t length)
 
 	if (!stars)
 		return out_of_memory(t->err);
-	if (column->type->kind == TR_STRING) {
-		memset(stars, '*', length);
-		arg->text = tr_slice_of(stars, length);
-		column->decode = decode_mask;
-		column->decode_arg = arg;
-		column->null_value = column->absent = column->unavailable = tr_value_slice(arg->text);
-	}
+	if (column->type->kind != TR_STRING)
+		return refuse_clear(t, i, "masked");
+	memset(stars, '*', length);
+	arg->text = tr_slice_of(stars, length);
+	column->decode = decode_mask;
+	column->decode_arg = arg;
+	column->null_value = column->absent = column->unavailable = tr_value_slice(arg->text);
 	return add_param(t, column, "masked", "true");
 }
 
@@ -101,15 +114,15 @@ static int apply_truncate(target *t, size_t i, uint32_t length)
 	/* Debezium leaves columns alone that cannot be too long. */
 	if (t->sources && t->sources[i].length >= 0 && t->sources[i].length <= (int64_t)length)
 		return 0;
-	if (text || (column->type->kind == TR_BYTES && !column->type->name)) {
-		*arg = (truncate_arg){
-		    .inner = column->decode, .inner_arg = column->decode_arg, .length = length, .text = text};
-		column->decode = decode_truncate;
-		column->decode_arg = arg;
-		cut(arg, &column->null_value);
-		cut(arg, &column->absent);
-		cut(arg, &column->unavailable);
-	}
+	if (!text && (column->type->kind != TR_BYTES || column->type->name))
+		return refuse_clear(t, i, "truncated");
+	*arg = (truncate_arg){
+	    .inner = column->decode, .inner_arg = column->decode_arg, .length = length, .text = text};
+	column->decode = decode_truncate;
+	column->decode_arg = arg;
+	cut(arg, &column->null_value);
+	cut(arg, &column->absent);
+	cut(arg, &column->unavailable);
 	return add_param(t, column, "truncateLength", tr_arena_format(t->arena, "%u", length));
 }
 
@@ -194,8 +207,10 @@ static int apply_filters(target *t, const tr_event_options *options)
 	    matched(t, options, TR_COLUMN_EXCLUDE, excluded, &any_excluded) != 0)
 		return -1;
 	for (size_t i = 0; i < t->count; i++)
-		if (excluded[i] || (any_included && !included[i]))
+		if (excluded[i] || (any_included && !included[i])) {
 			t->columns[i].type = NULL;
+			t->columns[i].excluded = true;
+		}
 	return 0;
 }
 

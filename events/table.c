@@ -115,6 +115,7 @@ static int copy_columns(compilation *k)
 		column->key_rank = 0;
 	}
 	k->table->columns = columns;
+	k->table->source_columns = spec->source_columns;
 	k->table->column_count = spec->column_count;
 	return tr_rules_apply(k->options, k->table->collection, columns, spec->source_columns, spec->column_count,
 			      k->arena, k->err);

@@ -46,6 +46,7 @@ typedef struct tr_column {
 	uint16_t index;       /* place in the source's tuple */
 	bool identity;        /* part of the replica identity */
 	bool required;        /* NOT NULL in the source */
+	bool excluded;        /* by a column rule: that is why it has no type */
 	uint16_t key_rank;    /* 1.. = place in the published key; 0 = not in the key */
 } tr_column;
 
@@ -79,6 +80,7 @@ typedef struct tr_table {
 	int *key_slots;              /* place in `published` of a column with the same values, or -1: decode it for the key */
 	size_t key_count;
 	bool identity_full;   /* the source sends whole old rows */
+	const tr_source_column *source_columns; /* parallel to columns; NULL when the source told none */
 	const tr_type *key_type, *row_type, *value_type; /* value_type: envelope, or flat row */
 	/* Compiled at the first record that needs them (tr_table_key_codec): a schema is registered when it is used, as
 	 * Connect does, not for tables that never get a row. */

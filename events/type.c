@@ -144,3 +144,11 @@ bool tr_type_equal(const tr_type *a, const tr_type *b)
 	       same_default(a->default_value, b->default_value) && tr_type_equal(a->key, b->key) &&
 	       tr_type_equal(a->item, b->item) && same_fields(a, b);
 }
+
+const char *tr_kind_name(tr_kind kind)
+{
+	static const char *const names[] = {"boolean", "int8",	 "int16", "int32", "int64", "float32",
+					    "float64", "string", "bytes", "array", "map",	"struct"};
+
+	return names[kind];
+}

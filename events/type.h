@@ -64,6 +64,7 @@ int tr_type_param(tr_arena *a, tr_type *type, const char *key, const char *value
 /* Copies the value (deeply) into the arena as the type's default. */
 int tr_type_default(tr_arena *a, tr_type *type, const tr_value *value);
 bool tr_type_equal(const tr_type *a, const tr_type *b);
+const char *tr_kind_name(tr_kind kind); /* "int64", as Connect writes it */
 
 /* Names known to formats, because they render them with a logical type. */
 #define TR_CONNECT_DECIMAL "org.apache.kafka.connect.data.Decimal"
