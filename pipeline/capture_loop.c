@@ -7,7 +7,6 @@
 #include "pipeline/internal.h"
 
 #define READ_WAIT_MS 100
-#define STOP_DRAIN_US (7 * 1000000)
 /* A session that streamed this long was a success: the next failure starts counting anew. */
 #define HEALTHY_US (10 * 1000000)
 
@@ -147,7 +146,7 @@ static int run_session(tr_pipeline *p, tr_err *err)
 	if (result != 0 && tr_pipeline_stopping(p) && err->code == TR_E_INTERRUPTED)
 		result = 0;
 	if (tr_pipeline_stopping(p) || result != 0)
-		s.drain_deadline_us = tr_clock_mono_us() + STOP_DRAIN_US;
+		atomic_store(&s.drain_deadline_us, tr_clock_mono_us() + TR_STOP_DRAIN_US);
 	if (tr_session_close(&s, result == 0, &closing) != 0 && result == 0) {
 		*err = closing;
 		result = tr_pipeline_stopping(p) && closing.code == TR_E_INTERRUPTED ? 0 : -1;

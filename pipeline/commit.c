@@ -64,6 +64,7 @@ int tr_commit_settled(tr_commit *c, const tr_batch *batch, tr_err *err)
 		tr_writer_slice(&c->p->record.tables, tr_writer_view(&batch->progress));
 		c->dirty = true;
 	}
+	tr_metric_add(&c->p->metrics, TR_M_BYTES_OUT, (int64_t)batch->bytes.len);
 	if (batch->last_commit_us > c->newest_commit_us)
 		c->newest_commit_us = batch->last_commit_us;
 	if (take_note(c, batch->note, err) != 0)

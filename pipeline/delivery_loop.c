@@ -41,7 +41,9 @@ static int collect(delivery *d, tr_err *err)
 
 static bool deadline_passed(const tr_session *s)
 {
-	return tr_ring_closed(s->ring) && s->drain_deadline_us > 0 && tr_clock_mono_us() > s->drain_deadline_us;
+	int64_t deadline_us = atomic_load_explicit(&s->drain_deadline_us, memory_order_relaxed);
+
+	return tr_ring_closed(s->ring) && deadline_us > 0 && tr_clock_mono_us() > deadline_us;
 }
 
 /* One turn of waiting for the sink: drives it, collects, saves when due. */
@@ -142,6 +144,9 @@ void *tr_delivery_thread(void *session)
 
 	tr_commit_init(&d.commit, s->p);
 	if (turns(&d, &err) != 0) {
+		/* What settled before the sink was interrupted need not be sent again. */
+		if (err.code == TR_E_INTERRUPTED)
+			tr_commit_save(&d.commit, NULL);
 		s->error = err;
 		atomic_store(&s->failed, true);
 		tr_ring_close(s->ring);

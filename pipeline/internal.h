@@ -46,7 +46,8 @@ struct tr_pipeline {
 	pthread_mutex_t lock;       /* guards what follows */
 	pthread_cond_t changed;
 	tr_pipeline_state state;
-	int64_t state_since_us, snapshot_begin_us;
+	int64_t state_since_us;
+	int64_t snapshot_begin_us, snapshot_end_us; /* monotonic; 0 = not yet */
 	char position[sizeof(((tr_pipeline_status *)0)->position)];
 	int64_t saved_us;           /* monotonic; 0 = never in this run */
 	uint64_t saves;
@@ -68,7 +69,8 @@ struct tr_session {
 	tr_err error;               /* written by the delivery thread before `failed`, read after it */
 	pthread_mutex_t push_lock;  /* readers and the capture thread seal one at a time */
 	uint64_t sequence;          /* under push_lock */
-	int64_t drain_deadline_us;  /* set before the ring is closed; 0 = take all the time it needs */
+	/* Monotonic; 0 = take all the time it needs. Looked at once the ring is closed; past it the sink is interrupted. */
+	_Atomic(int64_t) drain_deadline_us;
 };
 
 /* pipeline.c */
@@ -83,7 +85,10 @@ void *tr_capture_thread(void *pipeline);
 
 /* session.c */
 int tr_session_open(tr_session *s, tr_pipeline *p, tr_err *err);
-/* Lets the delivery thread finish what was sealed (or give up at the deadline) and joins it. -1: its error. */
+/* How long what was sealed may take to settle once there is a reason to end: shorter than the time a stop may take. */
+#define TR_STOP_DRAIN_US (7 * 1000000)
+/* Lets the delivery thread finish what was sealed (or give up at the deadline, which a request to stop sets) and joins it.
+ * -1: its error. */
 int tr_session_close(tr_session *s, bool ok, tr_err *err);
 /* Seals the batch and hands it to the delivery thread, which owns it from then on. with_position: the source's position now. */
 int tr_session_push(tr_session *s, tr_batch *batch, bool with_position, tr_err *err);

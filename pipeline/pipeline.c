@@ -228,7 +228,8 @@ void tr_pipeline_status_get(tr_pipeline *p, tr_pipeline_status *out)
 	out->snapshot_tables_done = p->snapshot_tables_done;
 	out->snapshot_rows = p->snapshot_rows;
 	out->snapshot_rows_estimated = p->snapshot_rows_estimated;
-	out->snapshot_elapsed_us = p->snapshot_begin_us > 0 ? now_us - p->snapshot_begin_us : 0;
+	if (p->snapshot_begin_us > 0)
+		out->snapshot_elapsed_us = (p->snapshot_end_us > 0 ? p->snapshot_end_us : now_us) - p->snapshot_begin_us;
 	pthread_mutex_unlock(&p->lock);
 }
 

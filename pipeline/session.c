@@ -2,6 +2,8 @@
 #include "core/failpoint.h"
 #include "pipeline/internal.h"
 
+#define JOIN_SLICE_MS 20
+
 int tr_session_open(tr_session *s, tr_pipeline *p, tr_err *err)
 {
 	const char *known = NULL;
@@ -22,6 +24,36 @@ int tr_session_open(tr_session *s, tr_pipeline *p, tr_err *err)
 	return 0;
 }
 
+/* False when the thread has not ended within ms. */
+static bool join_within(pthread_t thread, int ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)ms * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+}
+
+/* Past the deadline the sink is told to let go of whatever the delivery thread waits for in it. */
+static void join_delivery(tr_session *s)
+{
+	bool interrupted = false;
+
+	while (!join_within(s->delivery, JOIN_SLICE_MS)) {
+		int64_t deadline_us = atomic_load(&s->drain_deadline_us);
+
+		atomic_store(&s->p->capture_turn_us, tr_clock_mono_us());
+		if (deadline_us == 0 && tr_pipeline_stopping(s->p))
+			atomic_store(&s->drain_deadline_us, tr_clock_mono_us() + TR_STOP_DRAIN_US);
+		if (deadline_us > 0 && tr_clock_mono_us() > deadline_us && !interrupted) {
+			s->sink->ops->interrupt(s->sink);
+			interrupted = true;
+		}
+	}
+}
+
 int tr_session_close(tr_session *s, bool ok, tr_err *err)
 {
 	int result = 0;
@@ -29,7 +61,7 @@ int tr_session_close(tr_session *s, bool ok, tr_err *err)
 	if (s->ring)
 		tr_ring_close(s->ring);
 	if (s->delivery_started)
-		pthread_join(s->delivery, NULL);
+		join_delivery(s);
 	if (atomic_load(&s->failed)) {
 		/* A clean end with a failed delivery is a failure; after an error of the source, the source's error is the news. */
 		if (ok && err)

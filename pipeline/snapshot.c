@@ -43,31 +43,54 @@ static void host_tables(void *context, const tr_snapshot_table *tables, size_t c
 	tr_metric_set(&p->metrics, TR_M_SNAPSHOT_ROWS_EXPECTED, (int64_t)estimated);
 }
 
-int tr_pipeline_snapshot(tr_session *s, tr_err *err)
+static void note_begin(tr_pipeline *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->snapshot_begin_us = tr_clock_mono_us();
+	p->snapshot_end_us = 0;
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Done or not: the clock stops. */
+static void note_end(tr_pipeline *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->snapshot_end_us = tr_clock_mono_us();
+	pthread_mutex_unlock(&p->lock);
+}
+
+static int read_and_record(tr_session *s, tr_err *err)
 {
 	tr_pipeline *p = s->p;
 	tr_snapshot_host host = {.context = s, .listener = host_listener, .release = host_release, .tables = host_tables};
-	int64_t begin_us = tr_clock_mono_us();
 
-	/* Intent first: a slot that exists without a record would be a stranger's. */
-	if (tr_session_note(s, TR_NOTE_SNAPSHOT_STARTED, false, err) != 0)
-		return -1;
-	tr_failpoint_at(TR_FP_SNAPSHOT_BEGIN);
-	pthread_mutex_lock(&p->lock);
-	p->snapshot_begin_us = begin_us;
-	pthread_mutex_unlock(&p->lock);
-	tr_pipeline_enter(p, TR_PIPELINE_SNAPSHOT, NULL);
 	if (p->source->ops->snapshot(p->source, &host, err) != 0) {
 		if (atomic_load(&s->failed))
 			*err = s->error;
 		return -1;
 	}
 	/* The note travels behind all rows, so the position it brings is recorded only after every row is delivered. */
-	if (tr_session_note(s, TR_NOTE_SNAPSHOT_DONE, true, err) != 0)
+	return tr_session_note(s, TR_NOTE_SNAPSHOT_DONE, true, err);
+}
+
+int tr_pipeline_snapshot(tr_session *s, tr_err *err)
+{
+	tr_pipeline *p = s->p;
+	int result;
+
+	/* Intent first: a slot that exists without a record would be a stranger's. */
+	if (tr_session_note(s, TR_NOTE_SNAPSHOT_STARTED, false, err) != 0)
+		return -1;
+	tr_failpoint_at(TR_FP_SNAPSHOT_BEGIN);
+	note_begin(p);
+	tr_pipeline_enter(p, TR_PIPELINE_SNAPSHOT, NULL);
+	result = read_and_record(s, err);
+	note_end(p);
+	if (result != 0)
 		return -1;
 	tr_failpoint_at(TR_FP_SNAPSHOT_END);
 	tr_log(TR_LOG_INFO, p->config->name, "snapshot.done", "snapshot done: %llu rows of %llu tables in %.1f s",
 	       (unsigned long long)p->snapshot_rows, (unsigned long long)p->snapshot_tables,
-	       (double)(tr_clock_mono_us() - begin_us) / 1e6);
+	       (double)(p->snapshot_end_us - p->snapshot_begin_us) / 1e6);
 	return 0;
 }

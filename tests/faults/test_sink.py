@@ -3,14 +3,16 @@
 """A sink that cannot take the events."""
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from confluent_kafka.admin import NewTopic  # noqa: E402
 
-from trtest.case import ROW_SECRET, Case, main  # noqa: E402
+from trtest.case import ROW_SECRET, Case, eventually, main  # noqa: E402
 from trtest.replay import replay_differences  # noqa: E402
 
 TABLE = f"CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t VALUES (1, '{ROW_SECRET}');"
@@ -97,6 +99,31 @@ class Sink(Case):
         (self.folder / "flat").write_text("a file", encoding="utf-8")
         job = self.job(self.config(self.database(TABLE), f"file:{self.folder / 'flat' / 'out'}"))
         self.assert_fails(job.once(), 74, "TR508", str(self.folder / "flat"))
+
+    def test_stop_while_the_broker_does_not_answer(self):
+        # It takes connections and says nothing, so every request has to be given up.
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            job = self.kafka_job(self.database(TABLE), sink={"url": f"kafka://127.0.0.1:{silent.getsockname()[1]}"},
+                                 source={"retry_for": "0s"})
+            with job.background() as program:
+                eventually(lambda: (program.status() or {}).get("state") in ("snapshot", "waiting"), what="a snapshot")
+                time.sleep(1)
+                self.assertEqual(program.terminate(10), 0)
+        log = job.log.read_text(encoding="utf-8")
+        self.assertIn('"pipeline.ended"', log)
+        self.assertNotIn("service.stop_limit", log)
+        self.assertNotIn("Sanitizer", log)
+        self.assertFalse((job.stored() or {}).get("position"))
+
+    def test_what_a_file_took_is_counted(self):
+        job = self.file_job(self.database(TABLE), snapshot={"mode": "initial"})
+        with job.background() as program:
+            first = program.wait_state("streaming")
+            self.assertGreater(first["bytes_delivered"], 0)
+            time.sleep(0.5)
+            self.assertEqual(program.status()["snapshot"]["elapsed_seconds"], first["snapshot"]["elapsed_seconds"],
+                             "the snapshot's clock goes on after its end")
+            self.assertEqual(program.terminate(10), 0)
 
     def test_closed_stdout(self):
         database = self.database(TABLE + "INSERT INTO t SELECT i, repeat('x', 100) FROM generate_series(2, 5000) i;")
