@@ -20,12 +20,11 @@ static const tr_property defaults[] = {
 	{"acks", "all"},
 	{"message.timeout.ms", "0"},
 	{"partitioner", "murmur2_random"},
-	{"linger.ms", "5"},
+	{"linger.ms", "0"}, /* batches come whole */
 	{"queue.buffering.max.kbytes", "2147483647"},
 	{"message.max.bytes", "1000000000"},
 	{"allow.auto.create.topics", "false"},
 	{"log.connection.close", "false"},
-	{"reconnect.backoff.max.ms", "2000"}, /* after an outage: soon */
 	{"socket.keepalive.enable", "true"},
 	{"reconnect.backoff.max.ms", "1000"}, /* its 10 s would be added to each outage */
 };

@@ -45,6 +45,11 @@ int tr_kafka_fail(tr_kafka_sink *s, tr_batch *batch, const tr_err *why)
 		s->current = NULL;
 		s->next = 0;
 	}
+	for (; s->held > 0; s->held--) {
+		tr_batch *held = tr_inflight_at(&s->inflight, s->inflight.count - s->held);
+		held->pending = 0;
+		tr_batch_fail(held, &s->failed);
+	}
 	if (first)
 		rd_kafka_purge(s->client.rk, RD_KAFKA_PURGE_F_QUEUE);
 	return -1;
@@ -136,19 +141,14 @@ static int send_batch(tr_sink *base, tr_batch *batch, tr_err *err)
 {
 	tr_kafka_sink *s = self(base);
 
-	if (s->failed.code != TR_OK || (s->current && tr_kafka_produce(s) != 0))
+	if (s->failed.code != TR_OK || tr_kafka_produce(s) != 0)
 		return failed(s, err);
 	if (s->current || s->client.fatal.code != TR_OK)
 		return 1;
 	if (tr_kafka_prepare(s, batch, err) != 0 || tr_inflight_push(&s->inflight, batch, err) != 0)
 		return -1;
 	batch->pending = batch->count;
-	if (batch->count == 0) {
-		batch->state = TR_BATCH_SETTLED; /* a note: it comes back behind what was sent before */
-		return 0;
-	}
-	s->current = batch;
-	s->next = 0;
+	s->held++;
 	/* From here the sink owns the batch: a failure comes back through poll and settled. */
 	tr_kafka_produce(s);
 	return 0;
@@ -174,11 +174,9 @@ static int poll_sink(tr_sink *base, int timeout_ms, tr_err *err)
 {
 	tr_kafka_sink *s = self(base);
 
-	if (s->current)
-		tr_kafka_produce(s);
+	tr_kafka_produce(s);
 	rd_kafka_poll(s->client.rk, timeout_ms);
-	if (s->current)
-		tr_kafka_produce(s);
+	tr_kafka_produce(s);
 	return check_client(s) == 0 ? 0 : failed(s, err);
 }
 
@@ -198,8 +196,7 @@ static int flush(tr_sink *base, tr_err *err)
 {
 	tr_kafka_sink *s = self(base);
 
-	if (s->current)
-		tr_kafka_produce(s);
+	tr_kafka_produce(s);
 	/* Ends the lingering of what is queued; the reports are awaited by poll. */
 	rd_kafka_flush(s->client.rk, FLUSH_MS);
 	return check_client(s) == 0 ? 0 : failed(s, err);

@@ -8,6 +8,9 @@
 #include "core/obj.h"
 #include "sinks/kafka/kafka.h"
 
+/* Less than batch.size and the usual max.message.bytes, with room for the records' own overhead. */
+#define TURN_BYTES ((size_t)800 << 10)
+
 static size_t room(tr_kafka_sink *s)
 {
 	size_t max = (size_t)s->client.max_messages;
@@ -157,13 +160,11 @@ static int produce_dead_letter(tr_kafka_sink *s)
 	return 0;
 }
 
-int tr_kafka_produce(tr_kafka_sink *s)
+static int produce_current(tr_kafka_sink *s)
 {
 	size_t max;
 	int result = 0;
 
-	if (s->client.fatal.code != TR_OK)
-		return 0; /* poll will say why */
 	while (result == 0 && s->current && s->next < s->current->count && (max = room(s)) > 0) {
 		if (s->failed.code != TR_OK) /* a report that came in while room was made */
 			return -1;
@@ -181,5 +182,36 @@ int tr_kafka_produce(tr_kafka_sink *s)
 		s->current = NULL;
 		s->next = 0;
 	}
+	return 0;
+}
+
+/* The next held batch becomes the current one when nothing is in flight, or when it fits into the same request. */
+static bool next_turn(tr_kafka_sink *s)
+{
+	tr_batch *batch = s->held > 0 ? tr_inflight_at(&s->inflight, s->inflight.count - s->held) : NULL;
+
+	if (s->queued == 0)
+		s->turn_bytes = 0;
+	if (!batch || (s->turn_bytes > 0 && s->turn_bytes + batch->bytes.len > TURN_BYTES))
+		return false;
+	s->turn_bytes += batch->bytes.len;
+	s->current = batch;
+	s->next = 0;
+	s->held--;
+	if (batch->count == 0)
+		batch->state = TR_BATCH_SETTLED; /* a note: it comes back behind what was sent before */
+	return true;
+}
+
+int tr_kafka_produce(tr_kafka_sink *s)
+{
+	if (s->client.fatal.code != TR_OK)
+		return 0; /* poll will say why */
+	bool turn = s->queued == 0;
+	while (s->current || (turn && next_turn(s)))
+		if (produce_current(s) != 0)
+			return -1;
+		else if (s->current)
+			break; /* no room: poll makes some */
 	return 0;
 }
