@@ -9,7 +9,7 @@
 #define POOL_SHARE 4
 #define EVENT_SHARE 2
 #define BATCHES 16
-#define BATCH_MAX (1u << 20)
+#define BATCH_MAX (768u << 10) /* with the records' overhead one request of Kafka's usual limit, 1 MB */
 #define BATCH_MIN (64u << 10)
 /* readyz: an unsettled batch or a loop that did not turn for this long means no progress. */
 #define STALL_US (30 * 1000000)
