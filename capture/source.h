@@ -100,6 +100,9 @@ typedef struct tr_snapshot_host {
 	void (*tables)(void *context, const tr_snapshot_table *tables, size_t count); /* progress; any reader thread, locked by the source */
 } tr_snapshot_host;
 
+/* One captured table as it would be published now; table is NULL when it cannot be, and failure says why. */
+typedef void (*tr_source_table_fn)(void *context, const char *collection, const tr_table *table, const tr_err *failure);
+
 typedef struct tr_source_ops {
 	const char *kind;        /* "postgres" */
 	const char *schemes;     /* "postgres postgresql" */
@@ -111,6 +114,9 @@ typedef struct tr_source_ops {
 	const tr_type *(*source_type)(tr_arena *arena);
 	/* Reports every finding; -1 only when nothing could be asked (no connection). Makes nothing. */
 	int (*check)(tr_source *s, tr_finding_fn report, void *context, tr_err *err);
+	/* For `check`: gives every captured table, in the order of names, compiled from what the server's catalogue says now;
+	 * tables are borrowed for the call. Connects, makes nothing. -1 when the server could not be asked. Optional. */
+	int (*tables)(tr_source *s, tr_catalogue *catalogue, tr_source_table_fn each, void *context, tr_err *err);
 	/* Connects, compares identity, checks slot and publication, makes the publication. position: stored one or empty (new
 	 * pipeline). On return *snapshot says whether an initial snapshot has to be read before streaming. MAKES NO SLOT: a slot
 	 * is made by `snapshot` (exported) or, without a snapshot, by `start`, after the pipeline has made its intent durable

@@ -47,6 +47,9 @@ typedef struct tr_encoder_ops {
 	               const tr_codec **out, tr_err *err);
 	/* One request that proves the registry answers and accepts our credentials (for `check`). */
 	int (*check)(tr_encoder *e, tr_err *err);
+	/* Whether the registry would take the schema under the subject; registers nothing. REGISTRY_INCOMPATIBLE when it would
+	 * not. *known (when 0): the subject has versions already, or the exact schema when none may be registered. Optional. */
+	int (*probe)(tr_encoder *e, const char *subject, const char *schema, bool *known, tr_err *err);
 	void (*free)(tr_encoder *e); /* NULL is fine */
 } tr_encoder_ops;
 

@@ -5,30 +5,10 @@
 #include <unistd.h>
 
 #include "core/text.h"
+#include "service/check_plan.h"
 #include "service/cli.h"
 #include "service/report.h"
 #include "service/status.h"
-
-static void check_plan(tr_report *r, const tr_pipeline_config *p)
-{
-	static const char *const formats[] = {"avro", "json"}, *const envelopes[] = {"Debezium's", "the flat"};
-	static const char *const modes[] = {"all rows first, then the changes", "only changes from now on", "all rows, then end",
-	    "all rows first, then the changes; again when the position is lost"};
-	char url[256];
-
-	tr_report_ok(r, "source", "%s, slot \"%s\", publication \"%s\"", tr_config_redact(p->source.url, url, sizeof(url)),
-	    p->source.slot, p->source.publication);
-	tr_report_ok(r, "snapshot", "%s; %u reader%s", modes[p->source.snapshot_mode], p->source.snapshot_readers,
-	    p->source.snapshot_readers == 1 ? "" : "s");
-	tr_report_ok(r, "topics", "%s%s<schema>%s<table> on %s", p->name, p->events.topic_delimiter, p->events.topic_delimiter,
-	    tr_config_redact(p->sink.url, url, sizeof(url)));
-	if (p->registry.url)
-		tr_report_ok(r, "schemas", "%s in %s envelope, subjects <topic>-key and <topic>-value at %s", formats[p->events.format],
-		    envelopes[p->events.envelope], tr_config_redact(p->registry.url, url, sizeof(url)));
-	else
-		tr_report_ok(r, "schemas", "%s in %s envelope, no registry", formats[p->events.format], envelopes[p->events.envelope]);
-	tr_report_ok(r, "state", "%s, key \"%s\"", p->state_url, p->name);
-}
 
 static void check_source(tr_report *r, const tr_pipeline_config *p, tr_metrics *metrics)
 {
@@ -170,7 +150,9 @@ static int check(tr_cli *cli, bool plan, bool environment)
 		report.layer = "plan";
 		for (size_t i = 0; plan && i < config->count; i++) {
 			report.pipeline = config->pipelines[i].pipeline.name;
-			check_plan(&report, &config->pipelines[i].pipeline);
+			tr_check_plan(&report, &config->pipelines[i].pipeline);
+			if (environment)
+				tr_check_plan_tables(&report, &config->pipelines[i].pipeline);
 		}
 		report.layer = "environment";
 		report.pipeline = NULL;

@@ -1,6 +1,5 @@
 #include "service/report.h"
 
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@ void tr_report_init(tr_report *r)
 void tr_report_release(tr_report *r)
 {
 	free(r->entries);
+	json_decref(r->tables);
 	*r = (tr_report){0};
 }
 
@@ -61,6 +61,13 @@ void tr_report_ok(tr_report *r, const char *subject, const char *format, ...)
 	tr_text_vformat(f.what, sizeof(f.what), format, args);
 	va_end(args);
 	tr_report_add(r, &f);
+}
+
+void tr_report_table(tr_report *r, json_t *table)
+{
+	if (!r->tables)
+		r->tables = json_array();
+	json_array_append_new(r->tables, table);
 }
 
 int tr_report_exit_code(const tr_report *r)
@@ -109,6 +116,8 @@ static void print_json(const tr_report *r, FILE *out)
 	json_object_set_new(root, "ok", json_boolean(tr_report_exit_code(r) == 0));
 	json_object_set_new(root, "exit_code", json_integer(tr_report_exit_code(r)));
 	json_object_set_new(root, "findings", list);
+	if (r->tables)
+		json_object_set(root, "tables", r->tables);
 	json_dumpf(root, out, JSON_INDENT(2));
 	fputc('\n', out);
 	json_decref(root);

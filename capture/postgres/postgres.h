@@ -113,6 +113,9 @@ void tr_pgc_publication_add_sql(const tr_pgc *s, const tr_pgc_list *list, tr_wri
 /* check.c */
 int tr_pgc_check(tr_pgc *s, tr_finding_fn report, void *context, tr_err *err);
 
+/* plan.c: what would be captured, table by table */
+int tr_pgc_plan(tr_pgc *s, tr_catalogue *catalogue, tr_source_table_fn each, void *context, tr_err *err);
+
 /* snapshot.c: reads everything at the exported snapshot; on success s->position is the point it shows. */
 int tr_pgc_snapshot(tr_pgc *s, const tr_snapshot_host *host, tr_err *err);
 

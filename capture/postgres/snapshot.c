@@ -63,7 +63,7 @@ static int assign_columns(tr_pgc_snapshot_run *run, const PGresult *r)
 	return 0;
 }
 
-static int plan_tables(tr_pgc_snapshot_run *run, tr_err *err)
+int tr_pgc_snapshot_run_tables(tr_pgc_snapshot_run *run, tr_err *err)
 {
 	PGresult *r = NULL;
 	int result;
@@ -209,7 +209,15 @@ static void sequence_text(tr_pgc_snapshot_run *run)
 	run->sequence_len = (uint32_t)n;
 }
 
-static void release_run(tr_pgc_snapshot_run *run)
+void tr_pgc_snapshot_run_init(tr_pgc_snapshot_run *run, tr_pgc *s, const tr_snapshot_host *host)
+{
+	*run = (tr_pgc_snapshot_run){.s = s, .host = host};
+	tr_arena_init(&run->arena, RUN_MAX);
+	pthread_mutex_init(&run->lock, NULL);
+	pthread_cond_init(&run->changed, NULL);
+}
+
+void tr_pgc_snapshot_run_release(tr_pgc_snapshot_run *run)
 {
 	for (size_t i = 0; i < run->table_count; i++)
 		tr_map_free((tr_map *)(uintptr_t)run->tables[i].columns, NULL);
@@ -221,15 +229,13 @@ static void release_run(tr_pgc_snapshot_run *run)
 
 int tr_pgc_snapshot(tr_pgc *s, const tr_snapshot_host *host, tr_err *err)
 {
-	tr_pgc_snapshot_run run = {.s = s, .host = host};
+	tr_pgc_snapshot_run run;
 	PGconn *borrowed = NULL;
 	int result = -1;
 
-	tr_arena_init(&run.arena, RUN_MAX);
-	pthread_mutex_init(&run.lock, NULL);
-	pthread_cond_init(&run.changed, NULL);
+	tr_pgc_snapshot_run_init(&run, s, host);
 	tr_pgc_catalog_session(&s->catalog);
-	if (export_snapshot(&run, &borrowed, err) || plan_tables(&run, err) || plan_tasks(&run, err))
+	if (export_snapshot(&run, &borrowed, err) || tr_pgc_snapshot_run_tables(&run, err) || plan_tasks(&run, err))
 		goto out;
 	sequence_text(&run);
 	run.reader_count = readers_wanted(&run);
@@ -241,6 +247,6 @@ int tr_pgc_snapshot(tr_pgc *s, const tr_snapshot_host *host, tr_err *err)
 	result = 0;
 out:
 	PQfinish(borrowed);
-	release_run(&run);
+	tr_pgc_snapshot_run_release(&run);
 	return result;
 }

@@ -78,4 +78,10 @@ typedef struct tr_pgc_reader {
 
 void *tr_pgc_reader_main(void *reader);
 
+/* snapshot.c: an empty run; then its tables, with the columns and rows that the publication carries (all, while it does not
+ * exist). The connection `sql` must be open. */
+void tr_pgc_snapshot_run_init(tr_pgc_snapshot_run *run, tr_pgc *s, const tr_snapshot_host *host);
+int tr_pgc_snapshot_run_tables(tr_pgc_snapshot_run *run, tr_err *err);
+void tr_pgc_snapshot_run_release(tr_pgc_snapshot_run *run);
+
 #endif

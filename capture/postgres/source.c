@@ -270,6 +270,11 @@ static int source_check(tr_source *base, tr_finding_fn report, void *context, tr
 	return tr_pgc_check(self(base), report, context, err);
 }
 
+static int source_tables(tr_source *base, tr_catalogue *catalogue, tr_source_table_fn each, void *context, tr_err *err)
+{
+	return tr_pgc_plan(self(base), catalogue, each, context, err);
+}
+
 static int source_snapshot(tr_source *base, const tr_snapshot_host *host, tr_err *err)
 {
 	return tr_pgc_snapshot(self(base), host, err);
@@ -357,6 +362,7 @@ const tr_source_ops tr_source_postgres = {
     .open = source_open,
     .source_type = tr_pgc_source_type,
     .check = source_check,
+    .tables = source_tables,
     .prepare = source_prepare,
     .identity = source_identity,
     .database = source_database,

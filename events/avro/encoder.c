@@ -160,6 +160,14 @@ static int avro_check(tr_encoder *base, tr_err *err)
 	return e->registry ? tr_avro_registry_check(e->registry, err) : 0;
 }
 
+static int avro_probe(tr_encoder *base, const char *subject, const char *schema, bool *known, tr_err *err)
+{
+	avro_encoder *e = self(base);
+
+	*known = false;
+	return e->registry ? tr_avro_registry_probe(e->registry, subject, schema, known, err) : 0;
+}
+
 static void avro_free(tr_encoder *base)
 {
 	if (!base)
@@ -174,4 +182,5 @@ static void avro_free(tr_encoder *base)
 }
 
 const tr_encoder_ops tr_avro_encoder_ops = {
-    .name = "avro", .open = avro_open, .compile = avro_compile, .check = avro_check, .free = avro_free};
+    .name = "avro", .open = avro_open, .compile = avro_compile, .check = avro_check,
+    .probe = avro_probe, .free = avro_free};

@@ -590,6 +590,18 @@ out:
 	return result;
 }
 
+/* {"schema":"..."} */
+static int schema_body(tr_avro_registry *r, const char *schema, const char *what, tr_err *err)
+{
+	tr_writer_reset(&r->body);
+	tr_writer_text(&r->body, "{\"schema\":");
+	tr_json_string(&r->body, tr_slice_str(schema));
+	tr_writer_u8(&r->body, '}');
+	if (tr_writer_ok(&r->body))
+		return 0;
+	return tr_err_set(err, TR_E_REGISTRY_INCOMPATIBLE, "%s: it is larger than %zu bytes", what, REQUEST_MAX_BYTES);
+}
+
 static int ask_id(tr_avro_registry *r, const char *subject, const char *schema, int32_t *out_id, tr_err *err)
 {
 	char what[320];
@@ -599,15 +611,8 @@ static int ask_id(tr_avro_registry *r, const char *subject, const char *schema, 
 
 	snprintf(what, sizeof(what), "could not %s the schema of subject \"%.200s\"",
 	         r->auto_register ? "register" : "look up", subject);
-	tr_writer_reset(&r->body);
-	tr_writer_text(&r->body, "{\"schema\":");
-	tr_json_string(&r->body, tr_slice_str(schema));
-	tr_writer_u8(&r->body, '}');
-	if (!tr_writer_ok(&r->body)) {
-		tr_err_set(err, TR_E_REGISTRY_INCOMPATIBLE, "%s: it is larger than %zu bytes", what, REQUEST_MAX_BYTES);
-		goto out;
-	}
-	if (subject_path(r, subject, r->auto_register ? "/versions" : "", &path, err) != 0)
+	if (schema_body(r, schema, what, err) != 0 ||
+	    subject_path(r, subject, r->auto_register ? "/versions" : "", &path, err) != 0)
 		goto out;
 	x.path = path;
 	if (request(r, &x, r->retry_ms, err) == 0)
@@ -628,6 +633,90 @@ int tr_avro_registry_id(tr_avro_registry *r, const char *subject, const char *sc
 	r->stop = stop;
 	int result = ask_id(r, subject, schema, out_id, err);
 	r->stop = NULL;
+	pthread_mutex_unlock(&r->lock);
+	return result;
+}
+
+/* The registry's first reason, without control characters. */
+static void incompatible_reason(const json_t *answer, char *out, size_t cap)
+{
+	const char *text = json_string_value(json_array_get(json_object_get(answer, "messages"), 0));
+
+	snprintf(out, cap, "%s", text ? text : "it gives no reason");
+	for (char *c = out; *c; c++)
+		if ((unsigned char)*c < 0x20)
+			*c = ' ';
+}
+
+static int verdict(tr_avro_registry *r, const exchange *x, tr_err *err)
+{
+	const json_t *answer = json_object_get(x->json, "is_compatible");
+	char reason[400];
+
+	if (!json_is_boolean(answer))
+		return bad_answer(r, x, "no verdict", err);
+	if (json_is_true(answer))
+		return 0;
+	incompatible_reason(x->json, reason, sizeof(reason));
+	tr_err_set(err, TR_E_REGISTRY_INCOMPATIBLE, "the registry would refuse the schema of subject \"%.200s\"", x->subject);
+	tr_err_detail(err, "not compatible with the latest version: %s", reason);
+	return tr_err_hint(err, "nothing was registered; change the subject's compatibility level, or delete its old versions");
+}
+
+/* No such subject, or none of its versions is left: the first schema is always taken. */
+static bool subject_is_new(const exchange *x)
+{
+	long code = (long)json_integer_value(json_object_get(x->json, "error_code"));
+
+	return x->status == 404 && (code == 40401 || code == 40402);
+}
+
+static int ask_verdict(tr_avro_registry *r, const char *subject, const char *schema, bool *known, tr_err *err)
+{
+	char what[320];
+	char *escaped = curl_easy_escape(r->curl, subject, (int)strlen(subject)), *path = NULL;
+	exchange x = {.what = what, .subject = subject, .post = true};
+	int result = -1;
+
+	snprintf(what, sizeof(what), "could not ask about the schema of subject \"%.200s\"", subject);
+	if (!escaped || asprintf(&path, "/compatibility/subjects/%s/versions/latest?verbose=true", escaped) < 0) {
+		path = NULL;
+		no_memory(err);
+		goto out;
+	}
+	x.path = path;
+	if (schema_body(r, schema, what, err) != 0)
+		goto out;
+	*known = true;
+	if (request(r, &x, 0, err) == 0) {
+		result = verdict(r, &x, err);
+	} else if (subject_is_new(&x)) {
+		*known = false;
+		tr_err_clear(err);
+		result = 0;
+	}
+out:
+	json_decref(x.json);
+	curl_free(escaped);
+	free(path);
+	return result;
+}
+
+int tr_avro_registry_probe(tr_avro_registry *r, const char *subject, const char *schema, bool *known, tr_err *err)
+{
+	tr_err local;
+	int32_t id;
+	int result;
+
+	TR_CHECK_OBJ(r, REGISTRY_MAGIC);
+	err = err ? err : &local;
+	pthread_mutex_lock(&r->lock);
+	if (r->auto_register) {
+		result = ask_verdict(r, subject, schema, known, err);
+	} else {
+		*known = true;
+		result = ask_id(r, subject, schema, &id, err);
+	}
 	pthread_mutex_unlock(&r->lock);
 	return result;
 }

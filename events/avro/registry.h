@@ -25,6 +25,9 @@ int tr_avro_registry_id(tr_avro_registry *r, const char *subject, const char *sc
                         int32_t *out_id, tr_err *err);
 /* The schema with this id, from a cache after the first time; the text belongs to the registry client. */
 int tr_avro_registry_schema(tr_avro_registry *r, int32_t id, const volatile bool *stop, const char **out, tr_err *err);
+/* Whether the registry would take the schema: by its compatibility rule for the subject or, when nothing may be registered,
+ * by having it. *known: the subject has a version. REGISTRY_INCOMPATIBLE when it would not. Changes nothing. */
+int tr_avro_registry_probe(tr_avro_registry *r, const char *subject, const char *schema, bool *known, tr_err *err);
 /* One request, no repeats: the registry answers and takes our credentials. */
 int tr_avro_registry_check(tr_avro_registry *r, tr_err *err);
 

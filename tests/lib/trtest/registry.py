@@ -11,8 +11,9 @@ class Registry:
         self.url = url.rstrip("/")
         self.texts = {}  # id -> schema text: ids never change their meaning
 
-    def call(self, method, path):
-        request = urllib.request.Request(self.url + path, method=method)
+    def call(self, method, path, body=None):
+        request = urllib.request.Request(self.url + path, method=method, data=body and json.dumps(body).encode(),
+                                         headers={"Content-Type": "application/vnd.schemaregistry.v1+json"})
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read() or b"null")
 
@@ -32,6 +33,10 @@ class Registry:
             entry = self.call("GET", f"/subjects/{quoted}/versions/{version}")
             found.append((entry["version"], entry["id"], entry["schema"]))
         return sorted(found)
+
+    def compatibility(self, subject, level):
+        """Sets the subject's own rule."""
+        self.call("PUT", f"/config/{urllib.parse.quote(subject, safe='')}", {"compatibility": level})
 
     def delete(self, wanted):
         for subject in self.subjects(wanted):
