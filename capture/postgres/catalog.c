@@ -117,7 +117,8 @@ static int copy_message(tr_pgc_relation *rel, const tr_pg_relation *m)
 	rel->schema = tr_arena_strndup(&rel->arena, m->schema.ptr, m->schema.len);
 	rel->name = tr_arena_strndup(&rel->arena, m->name.ptr, m->name.len);
 	rel->columns = TR_ARENA_ARRAY(&rel->arena, tr_pg_column, m->column_count ? m->column_count : 1);
-	if (!rel->schema || !rel->name || !rel->columns)
+	rel->null_seen = TR_ARENA_ARRAY(&rel->arena, bool, m->column_count ? m->column_count : 1);
+	if (!rel->schema || !rel->name || !rel->columns || !rel->null_seen)
 		return -1;
 	for (size_t i = 0; i < m->column_count; i++) {
 		const tr_pg_relation_column *in = &m->columns[i];
@@ -175,6 +176,7 @@ static int merge_facts(tr_pgc_relation *rel, const tr_pgc_facts *facts)
 
 		column->key_rank = fact ? fact->key_rank : 0;
 		column->not_null = (fits && fact->not_null) || (rel->identity == 'd' && column->identity);
+		column->not_null = column->not_null && !rel->null_seen[i];
 		column->generated = fits && fact->generated;
 		column->default_expr = NULL;
 		if (fits && fact->default_expr &&
@@ -323,6 +325,22 @@ out:
 	return result;
 }
 
+const char *tr_pgc_relation_note_nulls(tr_pgc_relation *rel, const tr_datum *before, const tr_datum *after)
+{
+	const tr_table *t = rel->table;
+	const char *name = NULL;
+
+	for (size_t i = 0; t && i < t->column_count && i < rel->column_count; i++) {
+		bool null = (before && before[i].form == TR_D_NULL) || (after && after[i].form == TR_D_NULL);
+
+		if (!null || !t->columns[i].required || rel->null_seen[i])
+			continue;
+		rel->null_seen[i] = true;
+		name = rel->columns[i].name;
+	}
+	return name;
+}
+
 /* --- from the catalogue ------------------------------------------------------------------------ */
 
 /* Before 18 the stream has no generated columns, though pg_publication_tables of 15 lists them. */
@@ -343,8 +361,9 @@ static int copy_facts(const tr_pgc_catalog *c, tr_pgc_relation *rel, const tr_pg
 	rel->schema = tr_arena_strdup(&rel->arena, facts->schema);
 	rel->name = tr_arena_strdup(&rel->arena, facts->name);
 	rel->columns = TR_ARENA_ARRAY(&rel->arena, tr_pg_column, facts->column_count ? facts->column_count : 1);
+	rel->null_seen = TR_ARENA_ARRAY(&rel->arena, bool, facts->column_count ? facts->column_count : 1);
 	rel->column_count = 0;
-	if (!rel->schema || !rel->name || !rel->columns)
+	if (!rel->schema || !rel->name || !rel->columns || !rel->null_seen)
 		return -1;
 	for (size_t i = 0; i < facts->column_count; i++) {
 		tr_pg_column *out = &rel->columns[rel->column_count];

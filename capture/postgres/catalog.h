@@ -53,6 +53,7 @@ typedef struct tr_pgc_relation {
 	const char *schema, *name;
 	char identity;
 	tr_pg_column *columns;
+	bool *null_seen; /* per column: a row has NULL where the catalogue, newer than the row, says NOT NULL */
 	size_t column_count;
 	bool captured;
 	bool stale;          /* a message came since the table was compiled: look at the catalogue again */
@@ -94,6 +95,12 @@ int tr_pgc_relation_message(tr_pgc_catalog *c, const tr_pg_relation *m, tr_err *
 void tr_pgc_types_forget(tr_pgc_catalog *c);
 /* Makes rel->table fit the newest message; asks the catalogue and, for a new shape, the schema registry. */
 int tr_pgc_relation_compile(tr_pgc_catalog *c, tr_pgc_relation *rel, tr_catalogue *events, tr_err *err);
+/*
+ * A row that could not be published: marks the columns that are NULL in it although the compiled table has them required,
+ * because the catalogue was asked after they became NOT NULL. Returns the name of one, or NULL: then there is none. The
+ * table compiled next has them optional, until the next Relation message. before and after may be NULL.
+ */
+const char *tr_pgc_relation_note_nulls(tr_pgc_relation *rel, const tr_datum *before, const tr_datum *after);
 /*
  * For the snapshot: the relation as the stream would describe it now. columns: names to take (as the publication
  * carries them), or NULL for all but generated ones; `generated`: those, too. NULL in *out when the table is gone.

@@ -5,6 +5,7 @@
 #include "capture/postgres/stream.h"
 #include "core/clock.h"
 #include "core/failpoint.h"
+#include "core/log.h"
 #include "core/obj.h"
 #include "core/reader.h"
 
@@ -329,6 +330,25 @@ static const tr_datum *new_of(tr_pgc_stream *st, const tr_table *table, const tr
 	return copied ? st->new_row : m->new_row;
 }
 
+/* The catalogue may be newer than the row and call a column NOT NULL that has NULL here: once more, without that. */
+static int report_optional(tr_pgc *s, uint32_t oid, tr_change *change, tr_err *err)
+{
+	tr_pgc_relation *rel = tr_pgc_relation_find(&s->catalog, oid);
+	const char *column = tr_pgc_relation_note_nulls(rel, change->before, change->after);
+
+	if (!column)
+		return -1;
+	tr_log(TR_LOG_WARN, s->name, "column.nullable",
+	       "column \"%s\" of table \"%s.%s\" is NULL in a row written before it became NOT NULL; it is published as "
+	       "optional until the stream reaches that change",
+	       column, rel->schema, rel->name);
+	tr_err_clear(err);
+	if (tr_pgc_relation_compile(&s->catalog, rel, s->stream->listener->catalogue, err))
+		return -1;
+	change->table = rel->table;
+	return report_in_txn(s, change, err);
+}
+
 static int on_row(tr_pgc *s, tr_op op, const tr_pg_row *m, tr_err *err)
 {
 	const tr_table *table;
@@ -343,7 +363,9 @@ static int on_row(tr_pgc *s, tr_op op, const tr_pg_row *m, tr_err *err)
 		return wrong_count(table, m->new_count, err);
 	tr_change change = {
 	    .op = op, .table = table, .before = old_of(s->stream, table, m), .after = new_of(s->stream, table, m)};
-	return report_in_txn(s, &change, err);
+	if (__builtin_expect(report_in_txn(s, &change, err) == 0, 1))
+		return 0;
+	return err->code == TR_E_ENCODE_VALUE ? report_optional(s, m->relation, &change, err) : -1;
 }
 
 static int on_insert(void *context, const tr_pg_row *m, tr_err *err)

@@ -67,6 +67,32 @@ class Stream(Case):
         self.assert_ok(job.once())
         self.same(*load.TABLES)
 
+    def test_null_from_before_a_column_became_not_null(self):
+        """The catalogue is asked when the row is read, which may be after the column's change."""
+        self.db = self.database("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE u (id int PRIMARY KEY, v text, w int);")
+        job = self.kafka_job(self.db)
+        self.assert_ok(job.once())
+        self.db.psql("""
+            INSERT INTO t VALUES (1, NULL), (2, 'two');
+            INSERT INTO u VALUES (1, NULL, NULL);
+            UPDATE u SET v = 'x', w = 1;
+            DELETE FROM t WHERE id = 1;
+            ALTER TABLE t ALTER v SET NOT NULL;
+            ALTER TABLE u ALTER v SET NOT NULL, ALTER w SET NOT NULL;
+            INSERT INTO t VALUES (3, 'three');
+        """)
+        ended = job.once()
+        self.assert_ok(ended)
+        self.assertIn("column.nullable", ended.err)
+        seen = [(v["op"], (v["after"] or v["before"])["id"], (v["after"] or {}).get("v")) for v in self.values("t")]
+        self.assertEqual(seen, [("c", 1, None), ("c", 2, "two"), ("d", 1, None), ("c", 3, "three")])
+        self.assertEqual([(v["op"], v["after"]["v"], v["after"]["w"]) for v in self.values("u")], [("c", None, None), ("u", "x", 1)])
+        newest = json.loads(self.registry.versions(f"{self.tag}.public.t-value")[-1][2])
+        row = next(f for f in newest["fields"] if f["name"] == "before")["type"][1]
+        types = {f["name"]: f["type"] for f in row["fields"]}
+        self.assertEqual(types["v"], "string", "after the change it is required")
+        self.same("t", "u")
+
     def test_schema_changes_in_mid_stream(self):
         self.db = self.database("CREATE TABLE t (id int PRIMARY KEY, a text, b int);")
         job = self.kafka_job(self.db)
