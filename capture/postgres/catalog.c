@@ -24,8 +24,10 @@ int tr_pgc_catalog_init(tr_pgc_catalog *c, tr_err *err)
 	return c->slots ? 0 : tr_err_set(err, TR_E_MEMORY, "out of memory");
 }
 
-static void relation_free(tr_pgc_relation *rel)
+void tr_pgc_relation_free(tr_pgc_relation *rel)
 {
+	if (!rel)
+		return;
 	tr_table_free(rel->table);
 	tr_writer_release(&rel->signature);
 	tr_arena_release(&rel->arena);
@@ -36,7 +38,7 @@ void tr_pgc_catalog_release(tr_pgc_catalog *c)
 {
 	for (size_t i = 0; c->slots && i < c->slot_count; i++)
 		if (c->slots[i])
-			relation_free(c->slots[i]);
+			tr_pgc_relation_free(c->slots[i]);
 	free(c->slots);
 	c->slots = NULL;
 	tr_map_free(c->types, NULL);
@@ -77,6 +79,20 @@ static int grow(tr_pgc_catalog *c, tr_err *err)
 	return 0;
 }
 
+static tr_pgc_relation *relation_new(uint32_t oid, tr_err *err)
+{
+	tr_pgc_relation *rel = calloc(1, sizeof(*rel));
+
+	if (!rel) {
+		tr_err_set(err, TR_E_MEMORY, "out of memory");
+		return NULL;
+	}
+	rel->oid = oid;
+	tr_arena_init(&rel->arena, ARENA_MAX);
+	tr_writer_init(&rel->signature, ARENA_MAX);
+	return rel;
+}
+
 static tr_pgc_relation *relation_get(tr_pgc_catalog *c, uint32_t oid, tr_err *err)
 {
 	tr_pgc_relation *rel = tr_pgc_relation_find(c, oid);
@@ -85,14 +101,9 @@ static tr_pgc_relation *relation_get(tr_pgc_catalog *c, uint32_t oid, tr_err *er
 		return rel;
 	if (c->used * 2 >= c->slot_count && grow(c, err))
 		return NULL;
-	rel = calloc(1, sizeof(*rel));
-	if (!rel) {
-		tr_err_set(err, TR_E_MEMORY, "out of memory");
+	rel = relation_new(oid, err);
+	if (!rel)
 		return NULL;
-	}
-	rel->oid = oid;
-	tr_arena_init(&rel->arena, ARENA_MAX);
-	tr_writer_init(&rel->signature, ARENA_MAX);
 	c->slots[slot_of(c, oid)] = rel;
 	c->used++;
 	c->last = NULL;
@@ -238,8 +249,16 @@ static int resolve_columns(tr_pgc_catalog *c, const tr_pgc_relation *rel, tr_are
 	return 0;
 }
 
+static bool is_signal_table(const char *signal_table, const tr_pgc_relation *rel)
+{
+	size_t len = strlen(rel->schema);
+
+	return signal_table && strncmp(signal_table, rel->schema, len) == 0 && signal_table[len] == '.' &&
+	       strcmp(signal_table + len + 1, rel->name) == 0;
+}
+
 static tr_pgc_table_info *table_info(const tr_pgc_relation *rel, tr_arena *arena, tr_table_spec *spec,
-				     const char *database)
+				     const char *database, const char *signal_table)
 {
 	tr_pgc_table_info *info = TR_ARENA_NEW(arena, tr_pgc_table_info);
 
@@ -254,6 +273,7 @@ static tr_pgc_table_info *table_info(const tr_pgc_relation *rel, tr_arena *arena
 	info->schema = tr_value_text(spec->schema);
 	info->table = tr_value_text(spec->name);
 	info->identity = rel->identity;
+	info->is_signal = is_signal_table(signal_table, rel);
 	return info;
 }
 
@@ -278,7 +298,7 @@ static int compile(tr_pgc_catalog *c, tr_pgc_relation *rel, tr_catalogue *events
 		result = 0;
 		goto out;
 	}
-	info = table_info(rel, &arena, &spec, c->database);
+	info = table_info(rel, &arena, &spec, c->database, c->signal_table);
 	if (!info || !tr_writer_ok(&signature)) {
 		tr_err_set(err, TR_E_MEMORY, "out of memory for table \"%s.%s\"", rel->schema, rel->name);
 		goto out;
@@ -381,32 +401,47 @@ static int copy_facts(const tr_pgc_catalog *c, tr_pgc_relation *rel, const tr_pg
 	return 0;
 }
 
-int tr_pgc_relation_read(tr_pgc_catalog *c, uint32_t oid, const tr_map *columns, bool generated, tr_pgc_relation **out,
-			 tr_err *err)
+/* Into *rel, or a relation of the shared ones when that is NULL. */
+static int read_into(tr_pgc_catalog *c, uint32_t oid, const tr_map *columns, bool generated, tr_pgc_relation **rel,
+		     tr_err *err)
 {
 	tr_pgc_facts facts;
-	tr_pgc_relation *rel;
 	int result = -1;
 
-	*out = NULL;
 	if (tr_pgc_facts_load(c, oid, &facts, err))
 		return -1;
 	if (!facts.schema) {
+		if (*rel)
+			(*rel)->schema = NULL;
 		result = 0;
 		goto out;
 	}
-	rel = relation_get(c, oid, err);
-	if (!rel)
+	if (!*rel && !(*rel = relation_get(c, oid, err)))
 		goto out;
-	if (copy_facts(c, rel, &facts, columns, generated)) {
+	if (copy_facts(c, *rel, &facts, columns, generated)) {
 		tr_err_set(err, TR_E_MEMORY, "out of memory for table \"%s.%s\"", facts.schema, facts.name);
 		goto out;
 	}
-	rel->captured = true;
-	rel->stale = true;
-	*out = rel;
+	(*rel)->oid = oid;
+	(*rel)->captured = true;
+	(*rel)->stale = true;
 	result = 0;
 out:
 	tr_pgc_facts_release(&facts);
 	return result;
+}
+
+int tr_pgc_relation_read(tr_pgc_catalog *c, uint32_t oid, const tr_map *columns, bool generated, tr_pgc_relation **out,
+			 tr_err *err)
+{
+	*out = NULL;
+	return read_into(c, oid, columns, generated, out, err);
+}
+
+int tr_pgc_relation_own(tr_pgc_catalog *c, uint32_t oid, const tr_map *columns, bool generated, tr_pgc_relation **rel,
+			tr_err *err)
+{
+	if (!*rel && !(*rel = relation_new(oid, err)))
+		return -1;
+	return read_into(c, oid, columns, generated, rel, err);
 }

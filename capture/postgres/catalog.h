@@ -45,6 +45,7 @@ void tr_pgc_list_release(tr_pgc_list *list);
 typedef struct tr_pgc_table_info {
 	tr_value schema, table; /* for the source block */
 	char identity;
+	bool is_signal; /* its new rows are commands */
 } tr_pgc_table_info;
 
 typedef struct tr_pgc_relation {
@@ -67,6 +68,7 @@ typedef struct tr_pgc_catalog {
 	const tr_pgc_filter *filter;
 	const tr_event_options *events;
 	const char *database;
+	const char *signal_table; /* schema.table, or NULL */
 	tr_metrics *metrics;
 	pthread_mutex_t lock;
 	tr_arena types_arena;
@@ -107,5 +109,12 @@ const char *tr_pgc_relation_note_nulls(tr_pgc_relation *rel, const tr_datum *bef
  */
 int tr_pgc_relation_read(tr_pgc_catalog *c, uint32_t oid, const tr_map *columns, bool generated, tr_pgc_relation **out,
 			 tr_err *err);
+/*
+ * The same into a relation of the caller's, which the stream's messages do not touch: made when *rel is NULL. schema is
+ * NULL when the table is gone.
+ */
+int tr_pgc_relation_own(tr_pgc_catalog *c, uint32_t oid, const tr_map *columns, bool generated, tr_pgc_relation **rel,
+			tr_err *err);
+void tr_pgc_relation_free(tr_pgc_relation *rel); /* NULL is fine */
 
 #endif

@@ -53,18 +53,25 @@ void tr_pgc_wake_clear(tr_pgc_wake *w)
 	atomic_store(&w->stop, false);
 }
 
-int tr_pgc_wait(tr_pgc_wake *w, int fd, short events, int timeout_ms, tr_err *err)
+int tr_pgc_wait_two(tr_pgc_wake *w, int fd, short events, int other, int timeout_ms, tr_err *err)
 {
-	struct pollfd fds[2] = {{.fd = fd, .events = events}, {.fd = w ? w->fd : -1, .events = POLLIN}};
+	struct pollfd fds[3] = {{.fd = fd, .events = events},
+				{.fd = w ? w->fd : -1, .events = POLLIN},
+				{.fd = other, .events = POLLIN}};
 
 	if (w && atomic_load_explicit(&w->stop, memory_order_relaxed))
 		return tr_err_set(err, TR_E_INTERRUPTED, "stopped on request");
-	int n = poll(fds, 2, timeout_ms);
+	int n = poll(fds, 3, timeout_ms);
 	if (n < 0 && errno != EINTR)
 		return tr_err_set(err, TR_E_SYSTEM, "could not wait for the source: %s", strerror(errno));
 	if (n > 0 && fds[1].revents)
 		return tr_err_set(err, TR_E_INTERRUPTED, "stopped on request");
-	return n > 0 ? fds[0].revents : 0;
+	return n > 0 ? fds[0].revents | fds[2].revents : 0;
+}
+
+int tr_pgc_wait(tr_pgc_wake *w, int fd, short events, int timeout_ms, tr_err *err)
+{
+	return tr_pgc_wait_two(w, fd, events, -1, timeout_ms, err);
 }
 
 /* --- errors ------------------------------------------------------------------------------------ */

@@ -28,6 +28,9 @@ void tr_pgc_wake_clear(tr_pgc_wake *w);
  * INTERRUPTED when the wake was set, SYSTEM when poll fails. */
 int tr_pgc_wait(tr_pgc_wake *w, int fd, short events, int timeout_ms, tr_err *err);
 
+/* The same with a second socket that has something to read; > 0 when either is ready. */
+int tr_pgc_wait_two(tr_pgc_wake *w, int fd, short events, int other, int timeout_ms, tr_err *err);
+
 typedef struct tr_pgc_dial {
 	const char *url;
 	int timeout_ms;    /* for the whole login */

@@ -161,6 +161,9 @@ bool tr_pgc_filter_match(const tr_pgc_filter *f, const char *schema, const char 
 	if (is_system_schema(schema))
 		return false;
 	snprintf(qualified, sizeof(qualified), "%s.%s", schema, name);
+	/* Signals are read from the stream, so their table is always part of it. */
+	if (f->options->signal_table && strcmp(f->options->signal_table, qualified) == 0)
+		return true;
 	if (f->rules[SCHEMA_INCLUDE].text && !rule_matches(f, SCHEMA_INCLUDE, schema))
 		return false;
 	if (rule_matches(f, SCHEMA_EXCLUDE, schema) || rule_matches(f, TABLE_EXCLUDE, qualified))

@@ -6,6 +6,8 @@
 #include "capture/postgres/connect.h"
 #include "core/text.h"
 
+#define TEXT_MAX ((size_t)16 << 20) /* an incremental snapshot of many tables makes a position long */
+
 /* --- the members of a flat JSON object, as this file writes them ------------------------------- */
 
 static const char *skip_space(const char *at)
@@ -45,7 +47,30 @@ static bool take_scalar(const char **at, char *out, size_t cap)
 	return true;
 }
 
-typedef bool (*member_fn)(void *context, const char *key, const char *value);
+/* Steps over an object, whatever it holds. */
+static bool take_object(const char **at)
+{
+	const char *p = *at;
+	int depth = 0;
+	bool quoted = false;
+
+	for (; *p; p++) {
+		if (quoted && *p == '\\' && p[1])
+			p++;
+		else if (*p == '"')
+			quoted = !quoted;
+		else if (!quoted && *p == '{')
+			depth++;
+		else if (!quoted && *p == '}' && --depth == 0) {
+			*at = p + 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* value: a scalar's text; NULL for an object, which is from `object` on to `end`. */
+typedef bool (*member_fn)(void *context, const char *key, const char *value, const char *object, const char *end);
 
 static bool each_member(const char *at, member_fn member, void *context)
 {
@@ -55,14 +80,20 @@ static bool each_member(const char *at, member_fn member, void *context)
 	if (*at++ != '{')
 		return false;
 	do {
+		const char *start;
+		bool nested;
+
 		at = skip_space(at);
 		if (*at != '"' || !take_scalar(&at, key, sizeof(key)))
 			return false;
 		at = skip_space(at);
 		if (*at++ != ':')
 			return false;
-		at = skip_space(at);
-		if (!take_scalar(&at, value, sizeof(value)) || !member(context, key, value))
+		start = at = skip_space(at);
+		nested = *at == '{';
+		if (nested ? !take_object(&at) : !take_scalar(&at, value, sizeof(value)))
+			return false;
+		if (!member(context, key, nested ? NULL : value, start, at))
 			return false;
 		at = skip_space(at);
 	} while (*at++ == ',');
@@ -71,13 +102,15 @@ static bool each_member(const char *at, member_fn member, void *context)
 
 static bool parse(tr_slice text, member_fn member, void *context)
 {
-	char copy[1024];
+	char *copy;
+	bool good;
 
-	if (text.len == 0 || text.len >= sizeof(copy) || memchr(text.ptr, '\0', text.len))
+	if (text.len == 0 || text.len > TEXT_MAX || memchr(text.ptr, '\0', text.len))
 		return false;
-	memcpy(copy, text.ptr, text.len);
-	copy[text.len] = '\0';
-	return each_member(copy, member, context);
+	copy = strndup((const char *)text.ptr, text.len);
+	good = copy && each_member(copy, member, context);
+	free(copy);
+	return good;
 }
 
 /* --- positions --------------------------------------------------------------------------------- */
@@ -102,14 +135,22 @@ void tr_pgc_position_write(const tr_pgc_position *p, tr_writer *out)
 		tr_writer_text(out, ",\"index\":");
 		tr_writer_decimal_u64(out, p->index);
 	}
+	if (p->incremental) {
+		tr_writer_text(out, ",\"incremental\":");
+		tr_writer_text(out, p->incremental);
+	}
 	tr_writer_u8(out, '}');
 }
 
-static bool position_member(void *context, const char *key, const char *value)
+static bool position_member(void *context, const char *key, const char *value, const char *object, const char *object_end)
 {
 	tr_pgc_position *p = context;
 	char *end;
 
+	(void)object;
+	(void)object_end;
+	if (!value)
+		return strcmp(key, "incremental") == 0;
 	if (strcmp(key, "lsn") == 0)
 		return tr_pgc_lsn_parse(value, &p->lsn);
 	if (strcmp(key, "commit") == 0)
@@ -127,6 +168,20 @@ bool tr_pgc_position_read(tr_slice text, tr_pgc_position *out)
 {
 	*out = (tr_pgc_position){0};
 	return parse(text, position_member, out) && out->lsn != 0 && (out->tx != 0 || out->index == 0);
+}
+
+static bool find_incremental(void *context, const char *key, const char *value, const char *object, const char *end)
+{
+	tr_writer *out = context;
+
+	if (!value && strcmp(key, "incremental") == 0)
+		tr_writer_put(out, object, (size_t)(end - object));
+	return true;
+}
+
+void tr_pgc_position_incremental(tr_slice text, tr_writer *out)
+{
+	parse(text, find_incremental, out);
 }
 
 int tr_pgc_position_compare(tr_slice a, tr_slice b)
@@ -169,10 +224,14 @@ static bool copy_member(char *out, size_t cap, const char *value)
 	return (size_t)snprintf(out, cap, "%s", value) < cap;
 }
 
-static bool identity_member(void *context, const char *key, const char *value)
+static bool identity_member(void *context, const char *key, const char *value, const char *object, const char *end)
 {
 	tr_pgc_identity *id = context;
 
+	(void)object;
+	(void)end;
+	if (!value)
+		return false;
 	if (strcmp(key, "system") == 0)
 		return copy_member(id->system, sizeof(id->system), value);
 	if (strcmp(key, "database") == 0)

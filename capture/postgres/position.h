@@ -7,6 +7,8 @@
  * it)
  *     {"lsn":...,"tx":"0/1700000","index":4711} and of the transaction whose commit record is at tx, 4711 events
  *
+ *     {"lsn":...,"incremental":{...}}          and an incremental snapshot is under way: see progress.h
+ *
  * Refuses: a row's own LSN as a position; texts with unknown shape (no guess is made).
  */
 #ifndef TR_CAPTURE_POSTGRES_POSITION_H
@@ -20,10 +22,13 @@ typedef struct tr_pgc_position {
 	uint64_t commit; /* end of the newest reported commit; 0 = none */
 	uint64_t tx;     /* commit record of the transaction that was open; 0 = between transactions */
 	uint64_t index;  /* events of it that were reported */
+	const char *incremental; /* for write only: a JSON object, or NULL */
 } tr_pgc_position;
 
 void tr_pgc_position_write(const tr_pgc_position *p, tr_writer *out);
 bool tr_pgc_position_read(tr_slice text, tr_pgc_position *out);
+/* Writes the member "incremental" of a position, nothing when there is none. */
+void tr_pgc_position_incremental(tr_slice text, tr_writer *out);
 int tr_pgc_position_compare(tr_slice a, tr_slice b); /* as tr_source_ops.compare */
 
 typedef struct tr_pgc_identity {

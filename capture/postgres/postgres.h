@@ -59,6 +59,7 @@ typedef struct tr_pgc_lag {
 } tr_pgc_lag;
 
 typedef struct tr_pgc_stream tr_pgc_stream;
+typedef struct tr_pgc_incremental tr_pgc_incremental;
 
 typedef struct tr_pgc {
 	tr_source base;
@@ -78,6 +79,7 @@ typedef struct tr_pgc {
 	tr_pgc_lag lag;
 	bool publication_ours; /* missing tables may be added while streaming */
 	tr_pgc_stream *stream; /* NULL before start */
+	tr_pgc_incremental *incremental;
 } tr_pgc;
 
 tr_pgc_dial tr_pgc_dial_of(tr_pgc *s);

@@ -13,7 +13,7 @@
 /* --- which tables, which columns --------------------------------------------------------------- */
 
 /* With publish_via_root a root speaks for its partitions; without, the partitions do. Debezium reads both. */
-static bool belongs(const tr_pgc *s, const tr_pgc_listed *t)
+bool tr_pgc_snapshot_belongs(const tr_pgc *s, const tr_pgc_listed *t)
 {
 	if (s->options->snapshot_as_debezium)
 		return true;
@@ -77,7 +77,7 @@ int tr_pgc_snapshot_run_tables(tr_pgc_snapshot_run *run, tr_err *err)
 	for (size_t i = 0; i < run->list.count; i++) {
 		const tr_pgc_listed *t = &run->list.tables[i];
 
-		if (!belongs(run->s, t))
+		if (!tr_pgc_snapshot_belongs(run->s, t))
 			continue;
 		run->progress[run->table_count] =
 		    (tr_snapshot_table){.collection = tr_arena_format(&run->arena, "%s.%s", t->schema, t->name),

@@ -77,6 +77,8 @@ typedef struct tr_pgc_reader {
 } tr_pgc_reader;
 
 void *tr_pgc_reader_main(void *reader);
+/* Whether a captured table is read itself, or through its root or its partitions. */
+bool tr_pgc_snapshot_belongs(const tr_pgc *s, const tr_pgc_listed *t);
 
 /* snapshot.c: an empty run; then its tables, with the columns and rows that the publication carries (all, while it does not
  * exist). The connection `sql` must be open. */

@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "capture/postgres/postgres.h"
+#include "capture/postgres/incremental.h"
+#include "capture/postgres/signal.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/obj.h"
@@ -76,6 +77,7 @@ static void source_free(tr_source *base)
 	s = self(base);
 	tr_pgc_stream_stop(s);
 	close_connections(s);
+	tr_pgc_incremental_free(s->incremental);
 	tr_pgc_catalog_release(&s->catalog);
 	tr_pgc_filter_free(s->filter);
 	tr_pgc_wake_release(&s->wake);
@@ -103,13 +105,14 @@ static int source_open(tr_source **out, const char *name, const tr_source_option
 	default_name(s->slot, options->slot, s->name, true);
 	default_name(s->publication, options->publication, s->name, false);
 	if (tr_pgc_catalog_init(&s->catalog, err) || tr_pgc_wake_init(&s->wake, err) ||
-	    tr_pgc_filter_new(&s->filter, options, err))
+	    tr_pgc_filter_new(&s->filter, options, err) || tr_pgc_incremental_new(&s->incremental, err))
 		goto out;
 	s->catalog.sql = &s->sql;
 	s->catalog.wake = &s->wake;
 	s->catalog.filter = s->filter;
 	s->catalog.events = events;
 	s->catalog.database = s->server.id.database;
+	s->catalog.signal_table = options->signal_table;
 	s->catalog.metrics = metrics;
 	*out = &s->base;
 	result = 0;
@@ -243,6 +246,8 @@ static int source_prepare(tr_source *base, tr_slice position, tr_slice identity,
 	planned = position.len > 0 ? plan_resumed(s, &slot, position, err) : plan_new(s, &slot, identity.len > 0, err);
 	if (planned)
 		return -1;
+	if (tr_pgc_incremental_load(s, position, err))
+		return -1;
 	/* Before the slot: the server looks a publication up as of the change it decodes. */
 	if (tr_pgc_publication_prepare(s, err))
 		return -1;
@@ -293,7 +298,7 @@ static int source_start(tr_source *base, tr_listener *l, tr_err *err)
 		s->plan = TR_PGC_SLOT_USE;
 		tr_log(TR_LOG_INFO, s->name, "slot.created", "replication slot \"%s\" was made", s->slot);
 	}
-	return tr_pgc_stream_start(s, l, err);
+	return tr_pgc_signal_probe(s, err) ? -1 : tr_pgc_stream_start(s, l, err);
 }
 
 static int source_read(tr_source *base, tr_listener *l, int wait_ms, tr_err *err)
@@ -306,6 +311,7 @@ static void source_position(tr_source *base, tr_writer *out)
 	tr_pgc *s = self(base);
 	tr_pgc_position p = s->stream ? tr_pgc_stream_position(s) : s->position;
 
+	p.incremental = s->incremental->progress.text;
 	if (p.lsn != 0)
 		tr_pgc_position_write(&p, out);
 }

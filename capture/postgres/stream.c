@@ -8,7 +8,7 @@
  *     gather  up to 2 ms pass before idleness is told, so that batches get more than one event
  *     fill    above 4 MiB/s: SO_RCVLOWAT lets 64 KiB come together, for at most 20 ms
  */
-#include "capture/postgres/stream.h"
+#include "capture/postgres/incremental.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -312,6 +312,7 @@ static int await(tr_pgc *s, int64_t now_us, int64_t end_us, tr_err *err)
 	tr_pgc_stream *st = s->stream;
 	int64_t wait_us = end_us - now_us;
 	short events = (short)(POLLIN | (st->flush_pending ? POLLOUT : 0));
+	int other;
 
 	if (st->aside)
 		return tr_pgc_wait(&s->wake, -1, 0, wait_us < BUSY_MS * 1000 ? (int)(wait_us / 1000) : BUSY_MS, err) < 0
@@ -320,7 +321,8 @@ static int await(tr_pgc *s, int64_t now_us, int64_t end_us, tr_err *err)
 	/* A low-water mark would hold back the few bytes that a quiet server sends. */
 	if (st->pace == TR_PGC_PACE_FILL && wait_us > FILL_MS * 1000)
 		wait_us = FILL_MS * 1000;
-	return tr_pgc_wait(&s->wake, PQsocket(s->repl), events, (int)((wait_us + 999) / 1000), err) < 0 ? -1 : 0;
+	other = tr_pgc_incremental_socket(s, &wait_us);
+	return tr_pgc_wait_two(&s->wake, PQsocket(s->repl), events, other, (int)((wait_us + 999) / 1000), err) < 0 ? -1 : 0;
 }
 
 static void note_progress(tr_pgc *s)
@@ -347,7 +349,8 @@ int tr_pgc_stream_read(tr_pgc *s, tr_listener *l, int wait_ms, tr_err *err)
 		now_us = tr_clock_mono_us();
 		measure(s, now_us);
 		note_progress(s);
-		if (tr_pgc_feedback_service(s, now_us, err) || tr_pgc_tick(s, now_us, err))
+		if (tr_pgc_feedback_service(s, now_us, err) || tr_pgc_tick(s, now_us, err) ||
+		    tr_pgc_incremental_service(s, now_us, err))
 			return -1;
 		if (!st->aside && now_us < end_us) {
 			if (linger(s, &more, err))
@@ -402,6 +405,7 @@ void tr_pgc_stream_stop(tr_pgc *s)
 	st->aside = NULL;
 	if (s->repl)
 		say_goodbye(s);
+	tr_pgc_incremental_abandon(s);
 	/* What was reported stays known for `position`, which may still be asked. */
 	s->position = tr_pgc_stream_position(s);
 	tr_pg_decoder_free(st->decoder);
@@ -426,5 +430,5 @@ tr_pgc_position tr_pgc_stream_position(const tr_pgc *s)
 
 bool tr_pgc_stream_caught_up(const tr_pgc *s)
 {
-	return s->stream && s->stream->caught_up;
+	return s->stream && s->stream->caught_up && !tr_pgc_incremental_busy(s);
 }

@@ -52,6 +52,8 @@ struct tr_pgc_stream {
 	uint64_t window_bytes, bytes; /* bytes: since the last time they were counted in the metrics */
 };
 
+/* wire.c: reports an event outside of transactions, when the listener has room. */
+int tr_pgc_wire_report(tr_pgc *s, tr_change *change, tr_err *err);
 /* wire.c: one CopyData payload. */
 int tr_pgc_wire_message(tr_pgc *s, const char *data, int len, tr_err *err);
 /* True when the payload is a keepalive (reported even while the listener is busy). */

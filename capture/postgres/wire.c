@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "capture/postgres/stream.h"
+#include "capture/postgres/incremental.h"
 #include "core/clock.h"
 #include "core/failpoint.h"
 #include "core/log.h"
@@ -131,6 +131,11 @@ static int report(tr_pgc *s, tr_change *change, tr_err *err)
 	return answer == TR_LISTEN_OK ? 0 : -1;
 }
 
+int tr_pgc_wire_report(tr_pgc *s, tr_change *change, tr_err *err)
+{
+	return report(s, change, err);
+}
+
 /* Counts an event of the open transaction as done; every one, published or not, so that an index stays true when
  * filters change between two runs. */
 static void count_event(tr_pgc_stream *st)
@@ -236,7 +241,7 @@ static int on_commit(void *context, const tr_pg_commit *m, tr_err *err)
 	if (m->end_lsn > st->at_lsn)
 		st->at_lsn = m->end_lsn;
 	atomic_store_explicit(&s->lag.newest_commit_us, st->commit_us, memory_order_relaxed);
-	return 0;
+	return tr_pgc_incremental_commit(s, err);
 }
 
 static int on_origin(void *context, const tr_pg_origin *m, tr_err *err)
@@ -255,6 +260,7 @@ static int on_origin(void *context, const tr_pg_origin *m, tr_err *err)
 
 static int on_relation(void *context, const tr_pg_relation *m, tr_err *err)
 {
+	tr_pgc_incremental_relation(context, m);
 	return tr_pgc_relation_message(&((tr_pgc *)context)->catalog, m, err);
 }
 
@@ -349,6 +355,14 @@ static int report_optional(tr_pgc *s, uint32_t oid, tr_change *change, tr_err *e
 	return report_in_txn(s, change, err);
 }
 
+/* Commands by rows, and rows of a table that is read meanwhile, are looked at once they are reported. */
+static int watch(tr_pgc *s, const tr_change *change, tr_err *err)
+{
+	return __builtin_expect(tr_pgc_incremental_concerns(s, change->table), 0)
+		   ? tr_pgc_incremental_change(s, change, err)
+		   : 0;
+}
+
 static int on_row(tr_pgc *s, tr_op op, const tr_pg_row *m, tr_err *err)
 {
 	const tr_table *table;
@@ -363,9 +377,10 @@ static int on_row(tr_pgc *s, tr_op op, const tr_pg_row *m, tr_err *err)
 		return wrong_count(table, m->new_count, err);
 	tr_change change = {
 	    .op = op, .table = table, .before = old_of(s->stream, table, m), .after = new_of(s->stream, table, m)};
-	if (__builtin_expect(report_in_txn(s, &change, err) == 0, 1))
-		return 0;
-	return err->code == TR_E_ENCODE_VALUE ? report_optional(s, m->relation, &change, err) : -1;
+	if (__builtin_expect(report_in_txn(s, &change, err) != 0, 0) &&
+	    (err->code != TR_E_ENCODE_VALUE || report_optional(s, m->relation, &change, err)))
+		return -1;
+	return watch(s, &change, err);
 }
 
 static int on_insert(void *context, const tr_pg_row *m, tr_err *err)
@@ -393,7 +408,7 @@ static int on_truncate(void *context, const tr_pg_truncate *m, tr_err *err)
 		if (route(s, m->relations[i], &table, err))
 			return -1;
 		tr_change change = {.op = TR_OP_TRUNCATE, .table = table};
-		if (table && report_in_txn(s, &change, err))
+		if (table && (report_in_txn(s, &change, err) || watch(s, &change, err)))
 			return -1;
 	}
 	return 0;
