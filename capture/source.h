@@ -34,6 +34,7 @@ typedef struct tr_source_options {
 	bool failover;             /* failover slot, PostgreSQL 17+ */
 	bool publish_via_root;
 	bool messages;             /* logical messages */
+	bool binary;               /* binary values in the stream when all types of the captured tables allow it */
 	const char *origin;        /* "any" or "none" (PostgreSQL 16+) */
 	const char *signal_table;  /* schema.table or NULL */
 	uint32_t signal_chunk_rows;

@@ -51,6 +51,8 @@ const tr_option tr_options[] = {
  .help = "Make the slot and the publication when they are missing. false: use what is there."},
 {"source.failover", BOOL, "false", AT(pipeline.source.failover), .debezium = "slot.failover",
  .help = "Make the slot a failover slot (PostgreSQL 17 and later)."},
+{"source.binary", BOOL, "true", AT(pipeline.source.binary), .debezium = NULL,
+ .help = "Read the stream in PostgreSQL's binary form when all types of the captured tables allow it."},
 {"source.publish_via_root", BOOL, "false", AT(pipeline.source.publish_via_root), .debezium = "publish.via.partition.root",
  .help = "Publish changes of partitions as changes of the partitioned table."},
 {"source.messages", BOOL, "true", AT(pipeline.source.messages),

@@ -158,7 +158,8 @@ bool tr_pgc_filter_match(const tr_pgc_filter *f, const char *schema, const char 
 {
 	char qualified[256];
 
-	if (is_system_schema(schema))
+	/* PostGIS keeps its reference data in a user's schema; Debezium never captures it, either. */
+	if (is_system_schema(schema) || strcmp(name, "spatial_ref_sys") == 0)
 		return false;
 	snprintf(qualified, sizeof(qualified), "%s.%s", schema, name);
 	/* Signals are read from the stream, so their table is always part of it. */

@@ -78,6 +78,7 @@ typedef struct tr_pgc {
 	_Atomic(uint64_t) confirmed; /* durable: may be told to the server */
 	tr_pgc_lag lag;
 	bool publication_ours; /* missing tables may be added while streaming */
+	bool text_only;        /* a table came that is not read in binary: no session of this run asks for it again */
 	tr_pgc_stream *stream; /* NULL before start */
 	tr_pgc_incremental *incremental;
 } tr_pgc;
@@ -128,6 +129,10 @@ void tr_pgc_stream_stop(tr_pgc *s); /* last feedback, end of COPY; NULL stream i
 /* The position after the last event reported. */
 tr_pgc_position tr_pgc_stream_position(const tr_pgc *s);
 bool tr_pgc_stream_caught_up(const tr_pgc *s);
+
+/* binary.c: whether a session may ask for binary values, and whether a relation that comes later is read in them. */
+int tr_pgc_binary_choose(tr_pgc *s, bool *binary, tr_err *err);
+int tr_pgc_binary_fits(tr_pgc *s, const tr_pgc_relation *rel, tr_err *err);
 
 /* source_block.c */
 const tr_type *tr_pgc_source_type(tr_arena *arena);

@@ -30,7 +30,7 @@
 
 /* --- start ------------------------------------------------------------------------------------- */
 
-static void start_sql(const tr_pgc *s, tr_writer *w)
+static void start_sql(const tr_pgc *s, tr_writer *w, bool binary)
 {
 	char lsn[TR_PGC_LSN_TEXT];
 	tr_writer name;
@@ -47,6 +47,8 @@ static void start_sql(const tr_pgc *s, tr_writer *w)
 		tr_writer_text(w, ", messages 'true'");
 	if (s->options->origin && strcmp(s->options->origin, "none") == 0 && s->server.version >= 160000)
 		tr_writer_text(w, ", origin 'none'");
+	if (binary)
+		tr_writer_text(w, ", binary 'true'");
 	tr_writer_text(w, ")");
 	tr_writer_u8(w, '\0');
 	tr_writer_release(&name);
@@ -77,14 +79,14 @@ static int stream_error(tr_pgc *s, const PGresult *r, const char *what, tr_err *
 	return -1;
 }
 
-static int start_copy(tr_pgc *s, tr_err *err)
+static int start_copy(tr_pgc *s, bool binary, tr_err *err)
 {
 	tr_writer sql;
 	PGresult *r = NULL;
 	int result = -1;
 
 	tr_writer_init(&sql, 8192);
-	start_sql(s, &sql);
+	start_sql(s, &sql, binary);
 	if (!tr_writer_ok(&sql)) {
 		tr_err_set(err, TR_E_MEMORY, "out of memory");
 		goto out;
@@ -139,7 +141,7 @@ int tr_pgc_stream_start(tr_pgc *s, tr_listener *l, tr_err *err)
 	st->listener = l;
 	init_stream(s, st);
 	tr_pgc_catalog_session(&s->catalog);
-	if (start_copy(s, err)) {
+	if (tr_pgc_binary_choose(s, &st->binary, err) || start_copy(s, st->binary, err)) {
 		tr_pg_decoder_free(st->decoder);
 		free(st);
 		return -1;

@@ -19,6 +19,7 @@ struct tr_pgc_stream {
 	int aside_len;
 	/* what was reported */
 	uint64_t at_lsn;        /* everything that committed before was reported */
+	bool binary;              /* values come in their binary form where a type has one */
 	uint64_t last_commit;   /* end of the newest reported commit, 0 = none since the beginning */
 	uint64_t start_lsn;     /* transactions whose commit record lies before are not ours any more */
 	tr_pgc_position resume; /* tx set: the stored position lies inside a transaction we have not passed yet */

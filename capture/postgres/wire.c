@@ -291,7 +291,8 @@ static int route(tr_pgc *s, uint32_t oid, const tr_table **out, tr_err *err)
 		count_event(st);
 		return 0;
 	}
-	if (__builtin_expect(rel->stale, 0) && tr_pgc_relation_compile(&s->catalog, rel, st->listener->catalogue, err))
+	if (__builtin_expect(rel->stale, 0) &&
+	    (tr_pgc_binary_fits(s, rel, err) || tr_pgc_relation_compile(&s->catalog, rel, st->listener->catalogue, err)))
 		return -1;
 	*out = rel->table;
 	return 0;

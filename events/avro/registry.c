@@ -550,9 +550,10 @@ static int subject_path(tr_avro_registry *r, const char *subject, const char *ta
  * Apicurio's Confluent API finds out a schema's type by parsing its text, with a parser that refuses names which other
  * registries (and Debezium's readers) take, such as a namespace part that begins with a digit. Its own API is told the type.
  */
-static bool type_not_found(const tr_avro_registry *r, const exchange *x)
+static bool type_not_found(const tr_avro_registry *r, const exchange *x, const char *schema)
 {
-	return x->status == 422 && strstr(r->addresses[r->current].url, APICURIO_PATH) &&
+	/* That API takes any text, so only a record as schema.c renders it goes there. */
+	return strncmp(schema, "{\"type\":\"record\"", 16) == 0 && x->status == 422 && strstr(r->addresses[r->current].url, APICURIO_PATH) &&
 	       strstr(json_text_at(x->json, "message"), "artifact type");
 }
 
@@ -617,7 +618,7 @@ static int ask_id(tr_avro_registry *r, const char *subject, const char *schema, 
 	x.path = path;
 	if (request(r, &x, r->retry_ms, err) == 0)
 		result = read_id(r, &x, "id", out_id, err);
-	else if (r->auto_register && type_not_found(r, &x))
+	else if (r->auto_register && type_not_found(r, &x, schema))
 		result = ask_apicurio(r, &x, schema, out_id, err);
 out:
 	json_decref(x.json);
