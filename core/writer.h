@@ -70,11 +70,12 @@ static inline void tr_writer_zigzag(tr_writer *w, int64_t value)
 	uint64_t n = ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
 	if (!tr_writer_reserve(w, 10))
 		return;
-	while (n > 0x7f) {
-		w->data[w->len++] = (uint8_t)(n | 0x80);
-		n >>= 7;
-	}
-	w->data[w->len++] = (uint8_t)n;
+	/* A local pointer: a byte stored through `data` could be any field of w, as far as the compiler knows. */
+	uint8_t *at = w->data + w->len;
+	for (; n > 0x7f; n >>= 7)
+		*at++ = (uint8_t)(n | 0x80);
+	*at++ = (uint8_t)n;
+	w->len = (size_t)(at - w->data);
 }
 
 /* Decimal digits, no locale, no format call. */
