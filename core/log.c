@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -72,7 +73,7 @@ static void write_json(tr_writer *w, const entry *e)
 }
 
 /* Texts may come from a server: only printable characters reach the terminal, further lines are indented. */
-static void plain(tr_writer *w, const char *text)
+static void plain(tr_writer *w, const char *text, const char *line_end)
 {
 	size_t len = strlen(text);
 
@@ -80,22 +81,23 @@ static void plain(tr_writer *w, const char *text)
 		len--;
 	for (size_t i = 0; i < len; i++) {
 		if (text[i] == '\n')
-			tr_writer_text(w, "\n    ");
+			tr_writer_format(w, "%s    ", line_end);
 		else
 			tr_writer_u8(w, ((uint8_t)text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7f ? '?' : (uint8_t)text[i]);
 	}
 }
 
-static void plain_line(tr_writer *w, const char *name, const char *text)
+static void plain_line(tr_writer *w, const char *name, const char *text, const char *line_end)
 {
 	if (!*text)
 		return;
 	tr_writer_format(w, "  %s: ", name);
-	plain(w, text);
-	tr_writer_u8(w, '\n');
+	plain(w, text, line_end);
+	tr_writer_text(w, line_end);
 }
 
-static void write_text(tr_writer *w, const entry *e, bool colour)
+/* line_end: clears the rest of the line first where a progress bar may stand. */
+static void write_text(tr_writer *w, const entry *e, bool colour, const char *line_end)
 {
 	static const char *const colours[] = {"\x1b[2m", "", "\x1b[33m", "\x1b[31m"};
 	const char *on = colour ? colours[e->level] : "";
@@ -103,16 +105,16 @@ static void write_text(tr_writer *w, const entry *e, bool colour)
 	write_time(w);
 	tr_writer_format(w, " %s%-5s%s ", on, level_names[e->level], *on ? "\x1b[0m" : "");
 	if (e->pipeline && *e->pipeline) {
-		plain(w, e->pipeline);
+		plain(w, e->pipeline, line_end);
 		tr_writer_text(w, ": ");
 	}
-	plain(w, e->message);
+	plain(w, e->message, line_end);
 	if (e->err)
 		tr_writer_format(w, " (TR%d %s)", (int)e->err->code, tr_err_symbol(e->err->code));
-	tr_writer_u8(w, '\n');
+	tr_writer_text(w, line_end);
 	if (e->err) {
-		plain_line(w, "detail", e->err->detail);
-		plain_line(w, "hint", e->err->hint);
+		plain_line(w, "detail", e->err->detail, line_end);
+		plain_line(w, "hint", e->err->hint, line_end);
 	}
 }
 
@@ -133,14 +135,15 @@ static void put_entry(const entry *e)
 {
 	int saved = errno;
 	bool terminal = isatty(STDERR_FILENO) == 1;
-	const char *no_colour = getenv("NO_COLOR");
+	const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
+	bool clears = terminal && !(term && strcmp(term, "dumb") == 0);
 	tr_writer w;
 
 	tr_writer_init(&w, LINE_MAX_BYTES);
 	if (chosen_format == TR_LOG_JSON || (chosen_format == TR_LOG_AUTO && !terminal))
 		write_json(&w, e);
 	else
-		write_text(&w, e, terminal && !(no_colour && *no_colour));
+		write_text(&w, e, terminal && !(no_colour && *no_colour), clears ? "\x1b[K\n" : "\n");
 	put_line(tr_writer_view(&w));
 	tr_writer_release(&w);
 	errno = saved;

@@ -1,5 +1,7 @@
 #include "service/cli.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -304,12 +306,22 @@ static bool is_one_of(const char *word, const char *a, const char *b, const char
 	return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
 }
 
+/* As `| head` does when it has seen enough: nothing to complain about. */
+static bool reader_is_gone(int fd)
+{
+	struct pollfd out = {.fd = fd};
+
+	return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
 int tr_cli_main(int argc, char **argv)
 {
 	static tr_cli cli; /* large, and there is one */
 	tr_err err = {0};
 	const char *word = argc > 1 ? argv[1] : NULL;
 
+	/* A connection or pipe that the other side closes is an error of its user, not the end of the process. */
+	signal(SIGPIPE, SIG_IGN);
 	tr_failpoint_setup();
 	tr_log_setup(TR_LOG_AUTO, TR_LOG_INFO);
 	cli = (tr_cli){.program = argc > 0 ? argv[0] : "tailrace"};
@@ -329,6 +341,8 @@ int tr_cli_main(int argc, char **argv)
 	}
 	/* Facts that could not be written are a failure: `tailrace status > /full` must not end with 0. */
 	if (fflush(stdout) != 0 || ferror(stdout)) {
+		if (reader_is_gone(STDOUT_FILENO))
+			return 128 + SIGPIPE;
 		tr_err_set(&err, TR_E_SYSTEM, "could not write to standard output");
 		tr_cli_error(&err);
 		return tr_err_exit_code(err.code);

@@ -35,8 +35,6 @@ static void setup_signals(service *s)
 	sigaddset(&s->signals, SIGINT);
 	sigaddset(&s->signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &s->signals, NULL);
-	/* A reader of stdout that goes away is an error of the sink, not the end of the process. */
-	signal(SIGPIPE, SIG_IGN);
 }
 
 /* 0 when none came within the tick. */

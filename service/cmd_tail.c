@@ -101,7 +101,8 @@ static int follow(tr_cli *cli, tail *t, tr_err *err)
 	tr_colours colours = tr_cli_colours(stdout);
 	uint64_t shown = 0;
 
-	while (!stopped && (cli->limit == 0 || shown < cli->limit)) {
+	/* What could not be written is the end, and tr_cli_main's to report. */
+	while (!stopped && !ferror(stdout) && (cli->limit == 0 || shown < cli->limit)) {
 		tr_sink_reader_record record;
 		tr_tail_event event;
 		int found = t->ops->next(t->reader, WAIT_MS, &record, err);
@@ -123,8 +124,6 @@ static int follow(tr_cli *cli, tail *t, tr_err *err)
 			tr_tail_line(&event, &colours, &t->line);
 		fwrite(t->line.data, 1, t->line.len, stdout);
 		shown++;
-		if (ferror(stdout))
-			return tr_err_set(err, TR_E_SYSTEM, "could not write to standard output");
 	}
 	return 0;
 }
@@ -160,7 +159,6 @@ static void set_signals(void)
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	signal(SIGPIPE, SIG_DFL);
 }
 
 /* The name as run would take it: given, or the database's. */

@@ -1,6 +1,7 @@
 #include "core/log.h"
 #include "tests/unit/test.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -52,6 +53,49 @@ START_TEST(json_line_reads_back)
 	ck_assert_str_eq(field(line, "level"), "warn");
 	ck_assert_uint_eq(strlen(field(line, "ts")), strlen("2025-01-02T03:04:05.678Z"));
 	json_decref(line);
+}
+END_TEST
+
+/* What a terminal gets: `term` as TERM; the pseudo-terminal's own \r are taken out. */
+static const char *on_terminal(const char *term, const tr_err *err)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY), stderr_fd = dup(STDERR_FILENO);
+	size_t len = 0;
+	ssize_t n;
+
+	ck_assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+	int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+	ck_assert_int_ge(slave, 0);
+	setenv("TERM", term, 1);
+	dup2(slave, STDERR_FILENO);
+	tr_log_setup(TR_LOG_AUTO, TR_LOG_INFO);
+	tr_log_err(TR_LOG_INFO, "shop", "x", err);
+	dup2(stderr_fd, STDERR_FILENO);
+	close(stderr_fd);
+	fcntl(master, F_SETFL, O_NONBLOCK);
+	while ((n = read(master, output + len, sizeof(output) - len - 1)) > 0)
+		len += (size_t)n;
+	close(slave);
+	close(master);
+	size_t kept = 0;
+	for (size_t i = 0; i < len; i++)
+		if (output[i] != '\r')
+			output[kept++] = output[i];
+	output[kept] = '\0';
+	return output;
+}
+
+/* A progress bar may be longer than the line that is written over it. */
+START_TEST(clears_the_rest_of_the_line_on_a_terminal)
+{
+	tr_err err = {0};
+
+	setenv("NO_COLOR", "1", 1);
+	tr_err_set(&err, TR_E_SOURCE_UNAVAILABLE, "first\nsecond");
+	tr_err_hint(&err, "wait");
+	ck_assert_ptr_nonnull(strstr(on_terminal("xterm", &err), "shop: first\x1b[K\n    second (TR201 SOURCE_UNAVAILABLE)\x1b[K\n"
+	    "  hint: wait\x1b[K\n"));
+	ck_assert_ptr_null(strchr(on_terminal("dumb", &err), '\x1b'));
 }
 END_TEST
 
@@ -174,4 +218,4 @@ START_TEST(lines_of_threads_do_not_mix)
 END_TEST
 
 TEST_MAIN("log", json_line_reads_back, bytes_that_are_no_utf8, error_with_all_its_texts, text_shows_no_control_characters,
-    levels, huge_message_stays_one_valid_line, lines_of_threads_do_not_mix)
+    clears_the_rest_of_the_line_on_a_terminal, levels, huge_message_stays_one_valid_line, lines_of_threads_do_not_mix)

@@ -84,6 +84,13 @@ class Usage(Cli):
             self.assertIn(library, facts["libraries"])
         self.assertIn("tailrace " + facts["version"], self.expect(0, "--version").stdout)
 
+    def test_reader_that_goes_away(self):
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, "wb") as gone:
+            done = subprocess.run([BINARY, "version"], stdout=gone, stderr=subprocess.PIPE, timeout=20)
+        self.assertEqual((done.returncode, done.stderr), (141, b""))
+
     def test_full_output_is_an_error(self):
         with open("/dev/full", "w") as full:
             done = subprocess.run([BINARY, "version"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
