@@ -116,6 +116,19 @@ static int set_position(offsets *o, const json_t *position, tr_err *err)
 	return 0;
 }
 
+/* Only the source can read its positions; what it cannot read would stop the next run. */
+static int check_position(const offsets *o, tr_err *err)
+{
+	const tr_source_ops *ops = tr_source_find(o->pipeline->source.url, NULL);
+	tr_slice position = tr_writer_view(&o->record.position);
+
+	if (position.len == 0 || !ops || ops->compare(position, position) == 0)
+		return 0;
+	tr_err_set(err, TR_E_USAGE, "what to set is no position of this kind of source (%s)", ops->kind);
+	return tr_err_hint(err, "Nothing was changed. A position looks as `tailrace offsets show` prints it, for PostgreSQL "
+	    "{\"lsn\":\"0/16B3748\"}.");
+}
+
 /* A record as exported, or a position alone. */
 static int read_new_record(offsets *o, tr_slice text, tr_err *err)
 {
@@ -136,11 +149,10 @@ static int read_new_record(offsets *o, tr_slice text, tr_err *err)
 	} else {
 		result = set_position(o, root, err);
 		/* A position without a record: the changes after it, not the rows before. */
-		if (o->record.snapshot == TR_SNAPSHOT_NONE)
-			o->record.snapshot = TR_SNAPSHOT_DONE;
+		o->record.snapshot = TR_SNAPSHOT_DONE;
 	}
 	json_decref(root);
-	return result;
+	return result == 0 ? check_position(o, err) : -1;
 }
 
 static int keep_and_remove(offsets *o, tr_err *err)
@@ -198,6 +210,9 @@ static int reset(const tr_cli *cli, offsets *o, tr_err *err)
 	    keep_and_remove(o, err) < 0)
 		return -1;
 	printf("%s: position removed\n", o->pipeline->name);
+	if (o->pipeline->source.slot)
+		fprintf(stderr, "slot \"%s\" stays at the source, if it was made: drop it there before a run with a new snapshot\n",
+		    o->pipeline->source.slot);
 	return 0;
 }
 

@@ -179,12 +179,27 @@ class State(Cli):
         exported = self.expect(0, "offsets", "export", *self.arguments()).stdout
         self.assertEqual(json.loads(exported)["position"]["lsn"], "0/16B3748")
         done = self.expect(0, "offsets", "reset", "--yes", *self.arguments())
-        kept = done.stderr.split(" is kept in ")[1].strip()
+        kept = done.stderr.split(" is kept in ")[1].splitlines()[0]
+        self.assertIn('slot "tailrace_shop" stays', done.stderr)
         self.assertIn("0/16B3748", pathlib.Path(kept).read_text(encoding="utf-8"))
         self.assertIn("no position", self.expect(0, "offsets", "show", *self.arguments()).stdout)
         self.expect(0, "offsets", "set", self.file(exported, "e.json"), "--yes", *self.arguments())
         self.assertIn("0/16B3748", self.expect(0, "offsets", "show", *self.arguments()).stdout)
         self.expect(64, "offsets", "set", self.file("[1]", "l.json"), "--yes", *self.arguments())
+
+    def test_set_refuses_what_is_no_position(self):
+        self.expect(0, "offsets", "set", self.file('{"lsn":"0/1"}', "p.json"), "--yes", *self.arguments())
+        for text in ('{"foo":1}', '{"lsn":"zzz"}', '{"lsn":5}', "{}"):
+            with self.subTest(text):
+                self.assertIn("is no position", self.expect(64, "offsets", "set", self.file(text, "b.json"), "--yes", *self.arguments()).stderr)
+        self.assertIn("0/1", self.expect(0, "offsets", "show", *self.arguments()).stdout)
+
+    def test_every_copy_is_kept(self):
+        kept = set()
+        for i in range(4):
+            done = self.expect(0, "offsets", "set", self.file(f'{{"lsn":"0/{i + 1}"}}', "p.json"), "--yes", *self.arguments())
+            kept |= {line.split(" is kept in ")[1] for line in done.stderr.splitlines() if " is kept in " in line}
+        self.assertEqual(sorted(json.loads(pathlib.Path(k).read_text(encoding="utf-8"))["position"]["lsn"] for k in kept), ["0/1", "0/2", "0/3"])
 
 
 class Running(Cli):
