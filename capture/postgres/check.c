@@ -431,7 +431,7 @@ int tr_pgc_check(tr_pgc *s, tr_finding_fn report, void *context, tr_err *err)
 	    tr_pgc_publication_read(s, &k.publication, err))
 		goto out;
 	if (check_settings(&k, err) || tr_pgc_check_tables(&k, err) || check_publication(&k, err) ||
-	    check_slot(&k, err))
+	    check_slot(&k, err) || tr_pgc_check_signal(&k, err))
 		goto out;
 	result = 0;
 out:

@@ -1,4 +1,4 @@
-/* Shared by check.c and check_tables.c: one run of `check`. */
+/* Shared by check.c, check_tables.c and check_signal.c: one run of `check`. */
 #ifndef TR_CAPTURE_POSTGRES_CHECK_H
 #define TR_CAPTURE_POSTGRES_CHECK_H
 
@@ -24,5 +24,7 @@ void tr_pgc_finding_say(char *field, size_t cap, const char *format, ...) __attr
 
 /* Tables: whether there are any, privileges, replica identity, what cannot be captured. */
 int tr_pgc_check_tables(tr_pgc_checkup *k, tr_err *err);
+/* The table whose rows are commands: whether it is there and may be written. */
+int tr_pgc_check_signal(tr_pgc_checkup *k, tr_err *err);
 
 #endif

@@ -258,6 +258,30 @@ START_TEST(passwords_come_as_psql_takes_them)
 }
 END_TEST
 
+START_TEST(the_signal_table_must_be_there_and_writable)
+{
+	rig r;
+
+	rig_init(&r, "check_signal");
+	rig_sql(&r, "CREATE TABLE a (id int PRIMARY KEY); CREATE ROLE mute LOGIN REPLICATION; GRANT SELECT ON a TO mute");
+	r.options.signal_table = "public.signals";
+	check(&r);
+	FOUND(&r, "ERROR TR217 signal table public.signals", "CREATE TABLE \"public\".\"signals\" (id varchar(42)");
+	rig_sql(&r, "CREATE TABLE signals (id varchar(42) PRIMARY KEY, type varchar(32) NOT NULL, data varchar(2048))");
+	check(&r);
+	ck_assert_uint_eq(errors(&r), 0);
+	FOUND(&r, "OK TR0 signal table public.signals", "written");
+	snprintf(r.url, sizeof(r.url), "postgres://mute@127.0.0.1:%d/check_signal", rig_port);
+	check(&r);
+	FOUND(&r, "ERROR TR203 signal table public.signals", "GRANT SELECT, INSERT ON TABLE \"public\".\"signals\" TO \"mute\";");
+	rig_sql(&r, "GRANT SELECT, INSERT ON signals TO mute; ALTER TABLE signals ADD COLUMN more int");
+	check(&r);
+	FOUND(&r, "WARNING TR204 signal table public.signals", "4 columns");
+	rig_release_all(&r);
+}
+END_TEST
+
 RIG_MAIN("capture_postgres.check", "", all_is_well, missing_privileges_come_with_their_grants,
 	 tables_that_need_attention, publications_that_do_not_fit, a_publication_of_ours_grows, slots_in_every_state,
-	 connections_that_fail_say_why, passwords_come_as_psql_takes_them)
+	 connections_that_fail_say_why, passwords_come_as_psql_takes_them,
+	 the_signal_table_must_be_there_and_writable)
