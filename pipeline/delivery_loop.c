@@ -152,11 +152,12 @@ void *tr_delivery_thread(void *session)
 		tr_ring_close(s->ring);
 		discard(s);
 		s->p->source->ops->interrupt(s->p->source);
-		/* Whoever waits for a note to become durable looks at `failed`. */
-		pthread_mutex_lock(&s->p->lock);
-		pthread_cond_broadcast(&s->p->changed);
-		pthread_mutex_unlock(&s->p->lock);
 	}
 	atomic_store(&s->p->oldest_unsettled_us, 0);
+	/* Whoever waits for the end, or for a note to become durable (and so looks at `failed`), is told. */
+	pthread_mutex_lock(&s->p->lock);
+	s->delivery_ended = true;
+	pthread_cond_broadcast(&s->p->changed);
+	pthread_mutex_unlock(&s->p->lock);
 	return NULL;
 }

@@ -65,6 +65,7 @@ struct tr_session {
 	tr_ring *ring;
 	pthread_t delivery;
 	bool delivery_started;
+	bool delivery_ended;        /* under the pipeline's lock; announced by `changed` */
 	_Atomic(bool) failed;       /* the delivery thread gave up: error holds why */
 	tr_err error;               /* written by the delivery thread before `failed`, read after it */
 	pthread_mutex_t push_lock;  /* readers and the capture thread seal one at a time */

@@ -112,7 +112,26 @@ static int open_source(tr_pipeline *p, tr_err *err)
 
 	if (!ops) /* the url may hold a password: it is not shown */
 		return tr_err_set(err, TR_E_CONFIG, "the source's url has no known scheme (known: %s)", known);
-	return ops->open(&p->source, p->config->name, &p->config->source, &p->config->events, &p->metrics, err);
+	tr_source *source;
+	int result = ops->open(&source, p->config->name, &p->config->source, &p->config->events, &p->metrics, err);
+	/* Complete before the status thread, which runs already, can see it. */
+	pthread_mutex_lock(&p->lock);
+	p->source = source;
+	pthread_mutex_unlock(&p->lock);
+	return result;
+}
+
+static int open_pool(tr_pipeline *p, tr_err *err)
+{
+	tr_batch_pool *pool = tr_batch_pool_new(p->batch_count, p->batch_max_bytes);
+
+	if (!pool)
+		return tr_err_set(err, TR_E_MEMORY, "the batches could not be made");
+	tr_batch_pool_budget(pool, (size_t)p->pool_bytes);
+	pthread_mutex_lock(&p->lock);
+	p->pool = pool;
+	pthread_mutex_unlock(&p->lock);
+	return 0;
 }
 
 int tr_pipeline_start(tr_pipeline *p, tr_err *err)
@@ -125,10 +144,8 @@ int tr_pipeline_start(tr_pipeline *p, tr_err *err)
 		return tr_err_set(err, TR_E_CONFIG_UNSUPPORTED, "events.format is not in this build");
 	if (p->encoder_ops->open(&p->encoder, &p->config->events, &p->config->registry, err) != 0)
 		return -1;
-	p->pool = tr_batch_pool_new(p->batch_count, p->batch_max_bytes);
-	if (!p->pool)
-		return tr_err_set(err, TR_E_MEMORY, "the batches could not be made");
-	tr_batch_pool_budget(p->pool, (size_t)p->pool_bytes);
+	if (open_pool(p, err) != 0)
+		return -1;
 	if (pthread_create(&p->thread, NULL, tr_capture_thread, p) != 0)
 		return tr_err_set(err, TR_E_SYSTEM, "the capture thread could not be started");
 	p->started = true;
@@ -204,17 +221,21 @@ void tr_pipeline_status_get(tr_pipeline *p, tr_pipeline_status *out)
 {
 	int64_t now_us = tr_clock_mono_us();
 
+	pthread_mutex_lock(&p->lock);
+	tr_source *source = p->source;
+	tr_batch_pool *pool = p->pool;
+	pthread_mutex_unlock(&p->lock);
 	memset(out, 0, sizeof(*out));
 	out->name = p->config->name;
 	counts(&p->metrics, out);
-	if (p->source)
-		p->source->ops->lag(p->source, &out->lag);
+	if (source)
+		source->ops->lag(source, &out->lag);
 	tr_metric_set(&p->metrics, TR_M_LAG_BYTES, (int64_t)out->lag.lag_bytes);
 	tr_metric_set(&p->metrics, TR_M_LAG_TIME, out->lag.lag_us);
 	tr_metric_set(&p->metrics, TR_M_SLOT_RETAINED, (int64_t)out->lag.retained_bytes);
-	if (p->pool) {
-		tr_metric_set(&p->metrics, TR_M_QUEUE_BYTES, (int64_t)tr_batch_pool_bytes(p->pool));
-		tr_metric_set(&p->metrics, TR_M_MEMORY, (int64_t)tr_batch_pool_bytes(p->pool));
+	if (pool) {
+		tr_metric_set(&p->metrics, TR_M_QUEUE_BYTES, (int64_t)tr_batch_pool_bytes(pool));
+		tr_metric_set(&p->metrics, TR_M_MEMORY, (int64_t)tr_batch_pool_bytes(pool));
 	}
 	pthread_mutex_lock(&p->lock);
 	out->state = p->state;

@@ -24,16 +24,22 @@ int tr_session_open(tr_session *s, tr_pipeline *p, tr_err *err)
 	return 0;
 }
 
-/* False when the thread has not ended within ms. */
-static bool join_within(pthread_t thread, int ms)
+/* False when the delivery thread has not ended within ms. */
+static bool ended_within(tr_session *s, int ms)
 {
 	struct timespec until;
+	bool ended;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += (long)ms * 1000000L;
 	until.tv_sec += until.tv_nsec / 1000000000L;
 	until.tv_nsec %= 1000000000L;
-	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+	pthread_mutex_lock(&s->p->lock);
+	while (!s->delivery_ended && pthread_cond_timedwait(&s->p->changed, &s->p->lock, &until) == 0)
+		;
+	ended = s->delivery_ended;
+	pthread_mutex_unlock(&s->p->lock);
+	return ended;
 }
 
 /* Past the deadline the sink is told to let go of whatever the delivery thread waits for in it. */
@@ -41,7 +47,7 @@ static void join_delivery(tr_session *s)
 {
 	bool interrupted = false;
 
-	while (!join_within(s->delivery, JOIN_SLICE_MS)) {
+	while (!ended_within(s, JOIN_SLICE_MS)) {
 		int64_t deadline_us = atomic_load(&s->drain_deadline_us);
 
 		atomic_store(&s->p->capture_turn_us, tr_clock_mono_us());
@@ -52,6 +58,7 @@ static void join_delivery(tr_session *s)
 			interrupted = true;
 		}
 	}
+	pthread_join(s->delivery, NULL);
 }
 
 int tr_session_close(tr_session *s, bool ok, tr_err *err)
