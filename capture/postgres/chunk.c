@@ -156,7 +156,7 @@ static int describe(tr_pgc *s, tr_err *err)
 
 	if (read_publication(s, &columns, err))
 		goto out;
-	if (tr_pgc_relation_own(&s->catalog, i->tracked_oid, columns, s->options->snapshot_as_debezium, &i->shape, err))
+	if (tr_pgc_relation_own(&s->catalog, i->oid, columns, s->options->snapshot_as_debezium, &i->shape, err))
 		goto out;
 	if (!i->shape->schema) {
 		result = refuse(s, "is gone");
@@ -168,7 +168,7 @@ static int describe(tr_pgc *s, tr_err *err)
 		result = refuse(s, "has no key whose columns are all NOT NULL and published");
 		goto out;
 	}
-	result = check_progress(s, err) || (PQtransactionStatus(i->c) == PQTRANS_INTRANS && set_path(s, err)) ? -1 : 1;
+	result = check_progress(s, err) || set_path(s, err) ? -1 : 1;
 out:
 	tr_map_free(columns, NULL);
 	return result;

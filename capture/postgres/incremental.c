@@ -43,7 +43,7 @@ static void reset(tr_pgc_incremental *i)
 	i->c = NULL;
 	i->phase = TR_PGC_INC_IDLE;
 	i->copying = i->truncated = i->again = i->is_closed = i->is_early = false;
-	i->tracked_oid = 0;
+	i->tracked_oid = i->oid = 0;
 	i->window[0] = '\0';
 	tr_writer_release(&i->rows);
 	tr_writer_init(&i->rows, (size_t)1 << 31);
@@ -282,7 +282,7 @@ static int begin_chunk(tr_pgc *s, tr_err *err)
 {
 	tr_pgc_incremental *i = s->incremental;
 	tr_writer w;
-	int found = tr_pgc_chunk_find(s, i->c, &i->tracked_oid, &i->kind, err);
+	int found = tr_pgc_chunk_find(s, i->c, &i->oid, &i->kind, err);
 
 	if (found < 0)
 		return failed(s, NULL, err);
@@ -293,15 +293,9 @@ static int begin_chunk(tr_pgc *s, tr_err *err)
 		drop_table(s);
 		return 0;
 	}
-	/* Keys are noted from now on, so what a key is has to be known; the chunk's transaction looks again. */
-	if (!i->shape || i->shape->oid != i->tracked_oid)
-		found = tr_pgc_chunk_describe(s, err);
-	if (found <= 0) {
-		if (found < 0)
-			return failed(s, NULL, err);
-		drop_table(s);
-		return 0;
-	}
+	/* To note keys it has to be known what a key is. Only the holder of the table's lock can ask without waiting for
+	 * others, so a table's first transaction does no more than that. */
+	i->tracked_oid = i->shape && i->shape->oid == i->oid ? i->oid : 0;
 	tr_pgc_touched_clear(&i->touched);
 	tr_writer_reset(&i->rows);
 	i->stream_table = NULL;
@@ -385,29 +379,33 @@ static int locked(tr_pgc *s, tr_err *err)
 	char kind;
 	int good;
 
-	if (!all_visible(i, PQgetvalue(i->result, 0, 0))) {
+	if (i->tracked_oid != 0 && !all_visible(i, PQgetvalue(i->result, 0, 0))) {
 		i->again = true;
 		i->not_before_us = tr_clock_mono_us() + UNSEEN_PAUSE_US;
 		return end_chunk(s, err);
 	}
 	good = tr_pgc_chunk_find(s, i->c, &oid, &kind, err);
-	if (good == 1 && (oid != i->tracked_oid || kind != i->kind)) {
+	if (good == 1 && (oid != i->oid || kind != i->kind)) {
 		i->again = true;
 		return end_chunk(s, err);
 	}
-	const tr_table *before = i->shape->table;
+	const tr_table *before = i->shape ? i->shape->table : NULL;
 	if (good == 1)
 		good = tr_pgc_chunk_describe(s, err);
 	/* Keys noted by another shape mean nothing. */
 	if (good == 1 && before != i->shape->table) {
 		i->stream_table = NULL;
-		i->again = i->touched.count > 0;
+		i->again = i->again || i->touched.count > 0;
 	}
 	if (good < 0)
 		return failed(s, NULL, err);
 	if (good == 0) {
 		drop_table(s);
 		return 0;
+	}
+	if (i->tracked_oid == 0) {
+		i->again = true;
+		return end_chunk(s, err);
 	}
 	if (i->progress.max.count > 0)
 		return read_chunk(s, err);

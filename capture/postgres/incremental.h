@@ -58,6 +58,7 @@ struct tr_pgc_incremental {
 	bool truncated, again, is_closed;
 	bool is_early; /* the window is over, the answer to its last INSERT is not here */
 	/* the chunk */
+	uint32_t oid;
 	char kind;                /* relkind */
 	tr_pgc_relation *shape;   /* ours alone: what the catalogue said in the chunk's transaction */
 	uint16_t key[TR_PGC_KEY_MAX], match[TR_PGC_KEY_MAX]; /* columns of shape: paging; identity in the stream */
