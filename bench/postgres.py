@@ -123,7 +123,8 @@ class Bench:
                 for _ in range(count // 1000):
                     f.write(line * 1000)
         topic = f"kcat-{uuid.uuid4().hex[:8]}"
-        AdminClient({"bootstrap.servers": self.broker}).create_topics([NewTopic(topic, 1, 1)])[topic].result()
+        admin = AdminClient({"bootstrap.servers": self.broker})
+        admin.create_topics([NewTopic(topic, 1, 1)])[topic].result()
         return run(["kcat", "-b", self.broker, "-P", "-t", topic, "-X", "linger.ms=5", "-l", str(source)])
 
     def bytes_of(self, name):
