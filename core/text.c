@@ -1,6 +1,7 @@
 #include "core/text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 void tr_text_vformat(char *out, size_t cap, const char *format, va_list args)
 {
@@ -345,4 +346,16 @@ tr_slice tr_text_cut_bytes(tr_slice text, size_t bytes)
 		at--;
 	bool splits = at < bytes && at + tr_text_utf8_char(skip(text, at)) > bytes;
 	return tr_slice_of(text.ptr, splits ? at : bytes);
+}
+
+char *tr_text_copy(tr_slice bytes)
+{
+	char *copy = malloc(bytes.len + 1);
+
+	if (!copy)
+		return NULL;
+	if (bytes.len > 0)
+		memcpy(copy, bytes.ptr, bytes.len);
+	copy[bytes.len] = '\0';
+	return copy;
 }

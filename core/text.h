@@ -48,4 +48,7 @@ size_t tr_text_utf8_length(tr_slice text);
 tr_slice tr_text_cut_chars(tr_slice text, size_t count);
 tr_slice tr_text_cut_bytes(tr_slice text, size_t bytes);
 
+/* A NUL-terminated copy on the heap, the caller's; NULL when memory ran out. The bytes need no NUL of their own. */
+char *tr_text_copy(tr_slice bytes);
+
 #endif

@@ -107,7 +107,7 @@ static bool parse(tr_slice text, member_fn member, void *context)
 
 	if (text.len == 0 || text.len > TEXT_MAX || memchr(text.ptr, '\0', text.len))
 		return false;
-	copy = strndup((const char *)text.ptr, text.len);
+	copy = tr_text_copy(text);
 	good = copy && each_member(copy, member, context);
 	free(copy);
 	return good;

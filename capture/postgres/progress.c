@@ -3,6 +3,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "core/text.h"
+
 /* --- keys -------------------------------------------------------------------------------------- */
 
 void tr_pgc_key_clear(tr_pgc_key *key)
@@ -14,7 +16,7 @@ void tr_pgc_key_clear(tr_pgc_key *key)
 
 int tr_pgc_key_push(tr_pgc_key *key, tr_slice part, tr_err *err)
 {
-	char *copy = key->count < TR_PGC_KEY_MAX ? strndup(part.ptr ? (const char *)part.ptr : "", part.len) : NULL;
+	char *copy = key->count < TR_PGC_KEY_MAX ? tr_text_copy(part) : NULL;
 
 	if (!copy)
 		return tr_err_set(err, TR_E_MEMORY, "out of memory for a key");

@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/map.h"
 #include "core/obj.h"
+#include "core/text.h"
 #include "events/json/json_text.h"
 
 #define ANSWER_MAX_BYTES ((size_t)1 << 20)
@@ -118,7 +119,7 @@ static int add_address(tr_avro_registry *r, tr_slice text, tr_err *err)
 	if (r->address_count == ADDRESS_MAX)
 		return tr_err_set(err, TR_E_CONFIG, "events.registry.url has more than %d addresses", ADDRESS_MAX);
 	address *a = &r->addresses[r->address_count++];
-	a->url = strndup((const char *)text.ptr, text.len);
+	a->url = tr_text_copy(text);
 	a->shown = a->url ? without_userinfo(a->url) : NULL;
 	if (!a->shown)
 		return no_memory(err);

@@ -14,6 +14,7 @@
 #include "core/map.h"
 #include "core/obj.h"
 #include "core/reader.h"
+#include "core/text.h"
 #include "core/writer.h"
 #include "sinks/reader.h"
 
@@ -225,7 +226,7 @@ static char *schema_of(tr_slice header)
 			tr_slice key = read_bytes(&in), value = read_bytes(&in);
 
 			if (!in.failed && tr_slice_eq(key, tr_slice_str("avro.schema")))
-				return strndup((const char *)value.ptr, value.len);
+				return tr_text_copy(value);
 		}
 	}
 	return NULL;
