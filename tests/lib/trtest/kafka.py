@@ -5,6 +5,10 @@ import time
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+# A topic made a moment ago, or made again under an old name: the cluster has not told everybody yet.
+NOT_READY = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART,
+             KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError._TRANSPORT}
+
 
 class Kafka:
     def __init__(self, bootstrap):
@@ -49,7 +53,7 @@ class Kafka:
             try:
                 return self.consumer.get_watermark_offsets(partition, timeout=timeout, cached=False)[1]
             except KafkaException as e:
-                if not e.args[0].retriable() or time.monotonic() > deadline:
+                if e.args[0].code() not in NOT_READY or time.monotonic() > deadline:
                     raise
                 time.sleep(0.2)
 
