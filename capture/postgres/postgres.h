@@ -78,6 +78,7 @@ typedef struct tr_pgc {
 	_Atomic(uint64_t) confirmed; /* durable: may be told to the server */
 	tr_pgc_lag lag;
 	bool publication_ours; /* missing tables may be added while streaming */
+	bool publication_lost; /* the server left changes out because the publication did not exist at their place */
 	bool text_only;        /* a table came that is not read in binary: no session of this run asks for it again */
 	tr_pgc_stream *stream; /* NULL before start */
 	tr_pgc_incremental *incremental;

@@ -54,6 +54,37 @@ static void start_sql(const tr_pgc *s, tr_writer *w, bool binary)
 	tr_writer_release(&name);
 }
 
+static void hint_of_publication(const tr_pgc *s, tr_err *err)
+{
+	tr_err_hint(err,
+		    "Publication \"%s\" has to exist since before the slot \"%s\" was made: the server looks it up in the "
+		    "past. If it was dropped, changes since then cannot be read: `tailrace offsets reset`, drop the slot, "
+		    "and run.",
+		    s->publication, s->slot);
+}
+
+/* Since version 18 a publication that is missing is no error: the server warns once and leaves out every change of that
+ * time. The name of the function is the same in every language. */
+static void take_notice(void *source, const PGresult *notice)
+{
+	const char *from = PQresultErrorField(notice, PG_DIAG_SOURCE_FUNCTION);
+	tr_pgc *s = source;
+
+	if (from && strcmp(from, "LoadPublications") == 0)
+		s->publication_lost = true;
+}
+
+/* What libpq handed out before the notice came before it in the log; nothing after it may be confirmed. */
+static int check_publication(const tr_pgc *s, tr_err *err)
+{
+	if (!s->publication_lost)
+		return 0;
+	tr_err_set(err, TR_E_PUBLICATION_MISSING, "changes were left out: publication \"%s\" did not exist when they were made",
+		   s->publication);
+	hint_of_publication(s, err);
+	return -1;
+}
+
 /* The server's errors of the stream in our terms. */
 static int stream_error(tr_pgc *s, const PGresult *r, const char *what, tr_err *err)
 {
@@ -62,12 +93,7 @@ static int stream_error(tr_pgc *s, const PGresult *r, const char *what, tr_err *
 	tr_pgc_error(s->repl, r, what, err);
 	if (strcmp(state, "42704") == 0 && text && strstr(text, "publication")) {
 		err->code = TR_E_PUBLICATION_MISSING;
-		tr_err_hint(err,
-			    "Publication \"%s\" has to exist since before the slot \"%s\" was made: the server looks "
-			    "it up in the past. "
-			    "If it was dropped, changes since then cannot be read: `tailrace offsets reset`, drop the "
-			    "slot, and run.",
-			    s->publication, s->slot);
+		hint_of_publication(s, err);
 	} else if (strcmp(state, "42704") == 0) {
 		err->code = TR_E_SLOT_MISSING;
 	} else if (strcmp(state, "55000") == 0 || err->code == TR_E_POSITION_LOST) {
@@ -85,6 +111,8 @@ static int start_copy(tr_pgc *s, bool binary, tr_err *err)
 	PGresult *r = NULL;
 	int result = -1;
 
+	s->publication_lost = false;
+	PQsetNoticeReceiver(s->repl, take_notice, s);
 	tr_writer_init(&sql, 8192);
 	start_sql(s, &sql, binary);
 	if (!tr_writer_ok(&sql)) {
@@ -210,6 +238,10 @@ static int drain(tr_pgc *s, size_t *count, tr_err *err)
 		char *data = NULL;
 		int len = PQgetCopyData(s->repl, &data, 1);
 
+		if (check_publication(s, err)) {
+			PQfreemem(data);
+			return -1;
+		}
 		if (len == 0)
 			return 0;
 		if (len == -1)

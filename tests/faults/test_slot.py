@@ -7,7 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from trtest.case import ROW_SECRET, Case, Job, eventually, main  # noqa: E402
+from trtest import servers  # noqa: E402
 from trtest.own import OwnPostgres  # noqa: E402
+from trtest.postgres import Postgres  # noqa: E402
 
 TABLE = f"CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t VALUES (1, '{ROW_SECRET}');"
 
@@ -47,6 +49,24 @@ class Slot(Case):
         config = self.config(database)
         config["source"]["slot"] = self.tag
         self.assert_fails(self.job(config).once(), 78, "TR213", f'"{self.tag}"', "source")
+
+    def test_publication_dropped_and_made_again(self):
+        """Up to 17 the server ends the stream; since 18 it leaves the changes out and only warns."""
+        for version in servers.postgres_versions():
+            with self.subTest(version=version):
+                database = self.database(TABLE, Postgres(*servers.postgres(version)))
+                config = self.config(database)
+                config["state"]["url"] += version
+                job = self.job(config)
+                with job.background() as program:
+                    program.wait_state()
+                    database.psql(f"DROP PUBLICATION tailrace_{self.tag}; INSERT INTO t VALUES (2, 'lost')")
+                    self.assertEqual(program.process.wait(20), 78, program.tail())
+                    self.assertIn("TR215", program.tail())
+                database.psql(f"CREATE PUBLICATION tailrace_{self.tag} FOR TABLE t")
+                for _ in range(2):  # the gap does not heal by trying again
+                    self.assert_fails(job.once(), 78, "TR215", detail=(), hint=(f'"tailrace_{self.tag}"', "offsets reset"))
+                self.forget_database()
 
     def test_busy_slot(self):
         job, database = self.captured()
