@@ -13,10 +13,12 @@
 #include "decoders/pgoutput/types.h"
 
 /* Sessions must answer the same on every server: the decoders rely on the first group; the second keeps a server's
- * defaults from ending a long read; row_security off turns rows hidden by a policy into an error instead of silence. */
+ * defaults from ending a long read; row_security off turns rows hidden by a policy into an error instead of silence;
+ * warnings have to arrive, since stream.c ends at one of them. */
 #define SESSION_LIMITS                                                                                                 \
 	"SET statement_timeout = 0", "SET lock_timeout = 0", "SET idle_in_transaction_session_timeout = 0",            \
-	    "SET idle_session_timeout = 0", "SET row_security = off", "SET search_path = pg_catalog"
+	    "SET idle_session_timeout = 0", "SET row_security = off", "SET search_path = pg_catalog",                  \
+	    "SET client_min_messages = warning"
 
 int tr_pgc_wake_init(tr_pgc_wake *w, tr_err *err)
 {
@@ -152,7 +154,14 @@ int tr_pgc_error(PGconn *c, const PGresult *r, const char *what, tr_err *err)
 	if (primary && *state) {
 		first_line(text, sizeof(text), primary);
 		tr_err_set(err, code_of_state(state), "could not %s", what);
-		tr_err_detail(err, "%s (SQLSTATE %s)", text, state);
+		/* Data exceptions quote the value: 'invalid input syntax for type integer: "..."'. */
+		if (strncmp(state, "22", 2) != 0) {
+			tr_err_detail(err, "%s (SQLSTATE %s)", text, state);
+		} else {
+			tr_err_detail(err, "SQLSTATE %s, a data exception; its text may quote a value", state);
+			tr_err_hint(err, "The text is in the server's log. A row filter of the publication (its WHERE) fails on a "
+					 "value: change either. Nothing was published or confirmed beyond it.");
+		}
 	} else {
 		first_line(text, sizeof(text), c ? PQerrorMessage(c) : "out of memory");
 		tr_err_set(err, TR_E_SOURCE_UNAVAILABLE, "could not %s", what);
@@ -186,6 +195,8 @@ static int login_error(PGconn *c, bool replication, tr_err *err)
 
 	if (login_state(text, state, &message))
 		code = code_of_state(state);
+	else if (strstr(text, "expected authentication request"))
+		code = TR_E_SOURCE_UNAVAILABLE; /* not a PostgreSQL server */
 	else if (strstr(text, "no password supplied") || strstr(text, "authentication"))
 		code = TR_E_SOURCE_AUTH;
 	first_line(line, sizeof(line), message);
@@ -220,6 +231,57 @@ static PGconn *start_login(const char *url, bool replication)
 				NULL};
 
 	return PQconnectStartParams(keywords, values, 1);
+}
+
+/* True for "5432" and "5432,,5433". */
+static bool ports_ok(const char *port)
+{
+	while (*port) {
+		char *end;
+		unsigned long n = strtoul(port, &end, 10);
+
+		if (strspn(port, "0123456789,") == 0 || (end > port && (n < 1 || n > 65535)) || (*end && *end != ','))
+			return false;
+		port = *end ? end + 1 : end;
+	}
+	return true;
+}
+
+/* An @ or / in a password that is not written as %XX turns up as part of the host or the port. */
+static const char *wrong_part(const PQconninfoOption *options)
+{
+	for (const PQconninfoOption *o = options; o->keyword; o++) {
+		if (o->val && strcmp(o->keyword, "host") == 0 && strchr(o->val, '@'))
+			return "an @ in the host's name";
+		if (o->val && strcmp(o->keyword, "port") == 0 && !ports_ok(o->val))
+			return "a port that is not a number from 1 to 65535";
+	}
+	return NULL;
+}
+
+/* libpq quotes what it does not understand, which may be the password: only what stands before it is shown. */
+static int check_url(const char *url, tr_err *err)
+{
+	char *message = NULL, *quote, line[200];
+	PQconninfoOption *options = PQconninfoParse(url, &message);
+	const char *wrong = options ? wrong_part(options) : NULL;
+
+	if (!options) {
+		first_line(line, sizeof(line), message ? message : "out of memory");
+		quote = strstr(line, ": \"");
+		if (quote)
+			*quote = '\0';
+		wrong = line;
+	}
+	if (wrong) {
+		tr_err_set(err, TR_E_CONFIG, "source.url cannot be understood");
+		tr_err_detail(err, "%s", wrong);
+		tr_err_hint(err, "postgres://USER:PASSWORD@HOST:PORT/DATABASE; in user and password, write @ as %%40, / as %%2F, "
+				 ": as %%3A and %% as %%25.");
+	}
+	PQconninfoFree(options);
+	PQfreemem(message);
+	return wrong ? -1 : 0;
 }
 
 static int await_login(PGconn *c, const tr_pgc_dial *dial, bool replication, tr_err *err)
@@ -286,10 +348,13 @@ out:
 
 int tr_pgc_connect(PGconn **out, const tr_pgc_dial *dial, bool replication, tr_err *err)
 {
-	PGconn *c = start_login(dial->url, replication);
+	PGconn *c;
 	int result = -1;
 
 	*out = NULL;
+	if (check_url(dial->url, err))
+		return -1;
+	c = start_login(dial->url, replication);
 	if (!c) {
 		tr_err_set(err, TR_E_MEMORY, "out of memory");
 		goto out;

@@ -3,7 +3,7 @@
  * be interrupted, and turning libpq's answers into our errors. Every wait in this room goes through tr_pgc_wait.
  *
  * Refuses: to know slots, tables or positions. Texts of errors are the server's primary message and SQLSTATE, never its
- * DETAIL, which may quote rows.
+ * DETAIL, which may quote rows, nor the message of a data exception (class 22), which quotes the value.
  */
 #ifndef TR_CAPTURE_POSTGRES_CONNECT_H
 #define TR_CAPTURE_POSTGRES_CONNECT_H

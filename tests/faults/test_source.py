@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
 """A source that cannot be captured: which exit code, and the statement that mends it."""
+import socket
 import sys
+import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
@@ -28,6 +30,36 @@ class Source(Case):
     def test_wrong_database(self):
         database = self.shared().database("no_such_database")
         self.assert_fails(self.file_job(database).once(), 78, "TR206", hint="source.url", detail="no_such_database")
+
+    def test_not_a_postgresql_server(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            def answer():
+                while True:
+                    try:
+                        peer, _ = server.accept()
+                    except OSError:
+                        return
+                    with peer:
+                        peer.recv(1000)
+                        peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            threading.Thread(target=answer, daemon=True).start()
+            ended = self.file_job(f"postgres://cdc:{PASSWORD}@127.0.0.1:{server.getsockname()[1]}/none?sslmode=disable").once()
+            server.shutdown(socket.SHUT_RDWR)
+        self.assert_fails(ended, 69, "TR201", "could not connect to the source", "host and port")
+
+    def test_value_in_the_servers_message_is_not_shown(self):
+        """A publication's row filter that fails quotes the value: in the stream and in the snapshot."""
+        database = self.database("CREATE TABLE t (id int PRIMARY KEY, s text); ALTER TABLE t REPLICA IDENTITY FULL;"
+                                 "CREATE PUBLICATION own_pub FOR TABLE t WHERE (decode('00', s) IS NOT NULL);")
+        config = self.config(database)
+        config["source"].update(publication="own_pub", tables=["public.t"])
+        job = self.job(config)
+        self.assert_ok(job.once())
+        database.psql(f"INSERT INTO t VALUES (1, '{ROW_SECRET}')")
+        self.assert_fails(job.once(), 69, "TR218", detail="22023")
+        database.psql(f"SELECT pg_drop_replication_slot('tailrace_{self.tag}')")
+        self.assert_ok(job.command("offsets", "reset", "--yes"))
+        self.assert_fails(job.once(), 69, "TR218", "public.t", detail="22023")
 
     def test_no_table_matches(self):
         config = self.config(self.database(TABLE))
