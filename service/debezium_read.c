@@ -195,6 +195,8 @@ int tr_dbz_read(tr_dbz *d, tr_slice text, tr_err *err)
 {
 	size_t at = 0;
 
+	if (text.len >= 3 && memcmp(text.ptr, "\xef\xbb\xbf", 3) == 0)
+		text = tr_slice_of(text.ptr + 3, text.len - 3); /* a byte order mark */
 	while (at < text.len && isspace(text.ptr[at]))
 		at++;
 	if ((at < text.len && text.ptr[at] == '{' ? read_json(d, text, err) : read_properties(d, text, err)) < 0)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 #include <yaml.h>
 
@@ -271,6 +272,9 @@ static int parse(tr_arena *arena, const char *origin, bool in_file, tr_slice tex
 	*out = NULL;
 	if (!l.origin || !yaml_parser_initialize(&l.parser))
 		return no_memory(err);
+	/* With the encoding given, libyaml takes a byte order mark for text. */
+	if (text.len >= 3 && memcmp(text.ptr, "\xef\xbb\xbf", 3) == 0)
+		text = tr_slice_of(text.ptr + 3, text.len - 3);
 	yaml_parser_set_encoding(&l.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&l.parser, text.ptr ? text.ptr : (const uint8_t *)"", text.len);
 	result = read_document(&l, out);

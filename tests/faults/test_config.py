@@ -33,6 +33,27 @@ class Config(Case):
     def test_bad_yaml(self):
         self.refused("name: shop\nsource: {url: [unclosed\nsink: x\n", 78, "TR104", "tailrace.yaml:")
 
+    def test_byte_order_mark_is_no_text(self):
+        job = self.job("\ufeffname: shop\nsource:\n  url: postgres://h/d\nsink: {url: stdout}\n")
+        ended = job.command("lint")
+        self.assertEqual(ended.code, 0, ended.out)
+
+    def test_source_url_that_cannot_be_read_shows_no_password(self):
+        """A password that is not percent-encoded ends up where libpq quotes it: as token, host or port."""
+        part = PASSWORD[-8:]
+        for url, detail in ((f"postgres://cdc:{PASSWORD}%ZZ@127.0.0.1:1/none", "percent-encoded"),
+                            (f"postgres://cdc:{PASSWORD}@[::1/none", "IPv6"),
+                            (f"postgres://cdc:x%@127.0.0.1:1/none?password={PASSWORD}%", "percent-encoded"),
+                            (f"postgres://cdc:x@{PASSWORD}@127.0.0.1:1/none", "host"),
+                            (f"postgres://cdc:{PASSWORD}/x@127.0.0.1:1/none", "port"),
+                            (f"postgres://cdc:{PASSWORD}@127.0.0.1:99999/none", "port"),
+                            (f"postgres://cdc:{PASSWORD}@127.0.0.1:1/none?nonsense={PASSWORD}", "parameter")):
+            with self.subTest(detail=detail):
+                ended = self.job(f"name: shop\nsource: {{url: \"{url}\"}}\nsink: {{url: stdout}}\nhttp: {{listen: \"\"}}\n"
+                                 f"state: {{url: \"file:{self.folder}/state\"}}\n").once(timeout=20)
+                self.assert_fails(ended, 78, "TR102", "source.url", "%40", detail)
+                self.assertNotIn(part, ended.err)
+
     def test_key_twice(self):
         self.refused("name: shop\nname: shop2\n", 78, "TR102", ("tailrace.yaml:2:1", "name"), "Remove one")
 

@@ -274,6 +274,15 @@ START_TEST(debezium_server_is_understood)
 }
 END_TEST
 
-TEST_MAIN("import", every_golden_connector_becomes_a_valid_file, column_rules_and_keys_are_kept, values_are_mapped,
+START_TEST(a_byte_order_mark_is_no_text)
+{
+	ck_assert_ptr_nonnull(import("\xef\xbb\xbf{\"connector.class\":\"io.debezium.connector.postgresql.PostgresConnector\","
+	                             "\"database.hostname\":\"h\",\"database.dbname\":\"d\",\"topic.prefix\":\"p\"}"));
+	ck_assert_ptr_nonnull(import("\xef\xbb\xbf" "connector.class=io.debezium.connector.postgresql.PostgresConnector\n"
+	                             "database.hostname=h\ndatabase.dbname=d\ntopic.prefix=p\n"));
+}
+END_TEST
+
+TEST_MAIN("import", a_byte_order_mark_is_no_text, every_golden_connector_becomes_a_valid_file, column_rules_and_keys_are_kept, values_are_mapped,
     connect_json_with_converters_and_producer, json_converter_has_schemas_unless_told, what_has_no_counterpart_is_named,
     references_are_translated, properties_are_read_as_java_does, other_connectors, debezium_server_is_understood)
