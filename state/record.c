@@ -142,13 +142,14 @@ static int take_snapshot(const json_t *root, tr_record_state *r, tr_err *err)
 static int take_version(const json_t *root, tr_err *err)
 {
 	const json_t *version = json_object_get(root, "version");
+	const char *writer = json_string_value(json_object_get(root, "writer"));
 
 	if (!json_is_integer(version))
 		return corrupt(err, "it has no version");
 	if (json_integer_value(version) > TR_STATE_VERSION) {
 		tr_err_set(err, TR_E_STATE_NEWER, "the stored state has version %lld, this program reads up to %d",
 		    (long long)json_integer_value(version), TR_STATE_VERSION);
-		tr_err_detail(err, "written by %s", json_string_value(json_object_get(root, "writer")));
+		tr_err_detail(err, "written by %s", writer ? writer : "a program that it does not name");
 		return tr_err_hint(err, "Run the version of tailrace that wrote it, or a newer one. Nothing was changed.");
 	}
 	return json_integer_value(version) == TR_STATE_VERSION ? 0 : corrupt(err, "its version does not exist");

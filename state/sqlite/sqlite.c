@@ -68,6 +68,10 @@ static int db_error(const store *s, sqlite3 *db, int rc, const char *verb, tr_er
 	case SQLITE_FORMAT:
 	case SQLITE_SCHEMA:
 		return corrupt(s, err, why);
+	case SQLITE_ERROR: /* our statements are right, so the tables are not ours */
+		if (strcmp(verb, "read") == 0)
+			return corrupt(s, err, why);
+		break;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		tr_err_set(err, TR_E_STATE_BUSY, "the state in \"%s\" is locked by another process", s->path);
@@ -220,7 +224,13 @@ static int open_immutable(store *s, tr_err *err)
 static int open_db(store *s, tr_err *err)
 {
 	int flags = s->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-	int rc = sqlite3_open_v2(s->path, &s->db, flags | SQLITE_OPEN_NOFOLLOW, NULL);
+	char dir[PATH_MAX], path[PATH_MAX + 16];
+
+	/* The way to the directory may have symbolic links, the file itself may not be one; SQLite refuses both. */
+	if (!realpath(s->dir, dir))
+		return db_error(s, NULL, SQLITE_CANTOPEN, "open", err);
+	snprintf(path, sizeof(path), "%s/tailrace.db", dir);
+	int rc = sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOFOLLOW, NULL);
 
 	if (rc != SQLITE_OK)
 		return db_error(s, s->db, rc, "open", err);

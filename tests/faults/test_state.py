@@ -52,6 +52,26 @@ class State(Case):
         os.truncate(self.path, self.path.stat().st_size // 2)
         self.refused(job, "TR602", "tailrace.db", "backup")
 
+    def test_table_that_is_gone(self):
+        job = self.captured()
+        with sqlite3.connect(self.path) as db:
+            db.execute("DROP TABLE pipeline")
+        db.close()
+        self.refused(job, "TR602", "tailrace.db", "backup")
+
+    def test_directory_behind_a_symbolic_link(self):
+        """As after moving /var/lib to another disk; the file itself may still not be a link."""
+        job = self.captured()
+        (self.folder / "state").rename(self.folder / "moved")
+        (self.folder / "state").symlink_to("moved")
+        self.db.psql("INSERT INTO t VALUES (2, 'x')")
+        before = job.stored()["sequence"]
+        self.assert_ok(job.once())
+        self.assertGreater(job.stored()["sequence"], before)
+        self.path.rename(self.folder / "elsewhere.db")
+        self.path.symlink_to(self.folder / "elsewhere.db")
+        self.assertEqual(job.once().code, 74)
+
     def test_empty(self):
         job = self.captured()
         os.truncate(self.path, 0)

@@ -45,6 +45,10 @@ START_TEST(refuses_a_newer_version)
 	decode("{\"version\":2,\"writer\":\"tailrace 9.0\",\"anything\":1}", &err, -1);
 	ck_assert_int_eq(err.code, TR_E_STATE_NEWER);
 	ck_assert(strstr(err.detail, "tailrace 9.0") && err.hint[0]);
+	tr_err_clear(&err);
+	decode("{\"version\":2}", &err, -1);
+	ck_assert_int_eq(err.code, TR_E_STATE_NEWER);
+	ck_assert_ptr_null(strstr(err.detail, "null"));
 }
 END_TEST
 
