@@ -560,7 +560,7 @@ static void fill_source(event *v)
 	fields[TR_SRC_SNAPSHOT] = tr_value_text(tr_snapshot_mark_text(v->change->mark));
 	fields[TR_SRC_DB] = tr_value_text(config->database);
 	fields[TR_SRC_TS_US] = tr_value_int(us);
-	fields[TR_SRC_TS_NS] = tr_value_int(us * 1000);
+	fields[TR_SRC_TS_NS] = tr_value_int((int64_t)((uint64_t)us * 1000)); /* as Java: a clock past 2262 wraps */
 }
 
 static tr_value source_value(const event *v)

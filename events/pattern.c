@@ -6,6 +6,10 @@
 #include "core/writer.h"
 
 #define PATTERN_MAX_BYTES (1u << 20)
+/* regcomp writes a repetition out: what repeats inside of what repeats takes all memory, and deep groups the stack. */
+#define DEPTH_MAX 100
+#define COST_MAX  5000  /* of one repetition */
+#define COPIES_MAX 20000 /* of all */
 
 struct tr_pattern {
 	regex_t regex;
@@ -14,7 +18,10 @@ struct tr_pattern {
 typedef struct translation {
 	const char *pattern; /* whole, for messages */
 	const char *at;
-	unsigned depth; /* of open groups */
+	unsigned depth;             /* of open groups */
+	size_t cost[DEPTH_MAX + 1]; /* of the group at each depth: pieces, with repetitions written out */
+	size_t last;                /* of the last piece */
+	size_t copies;              /* what repetitions add */
 	tr_writer out;
 	tr_err *err;
 } translation;
@@ -235,9 +242,11 @@ static int translate_group(translation *t)
 	}
 	if (t->at[1] == '?' && t->at[2] != ':')
 		return refuse(t, "look-around and flags are not supported");
+	if (t->depth == DEPTH_MAX)
+		return refuse(t, "groups are nested too deeply");
 	tr_writer_u8(&t->out, '(');
 	t->at += t->at[1] == '?' ? 3 : 1;
-	t->depth++;
+	t->cost[++t->depth] = 0;
 	return 0;
 }
 
@@ -245,9 +254,30 @@ static int translate_group_end(translation *t)
 {
 	if (t->depth == 0)
 		return refuse(t, "a group is closed that was not opened");
-	t->depth--;
+	t->last = t->cost[t->depth--] + 1;
+	t->cost[t->depth] += t->last;
 	tr_writer_u8(&t->out, (uint8_t)*t->at++);
 	return 0;
+}
+
+/* The larger bound of "{n}", "{n,}" or "{n,m}". */
+static size_t repeats(const char *at)
+{
+	char *end;
+	unsigned long from = strtoul(at + 1, &end, 10), to = *end == ',' ? strtoul(end + 1, NULL, 10) : 0;
+
+	from = from > to ? from : to;
+	return from < 1 ? 1 : from > COST_MAX ? COST_MAX + 1 : from;
+}
+
+static int count_repeats(translation *t)
+{
+	size_t grown = *t->at == '{' ? t->last * repeats(t->at) : t->last;
+
+	t->cost[t->depth] += grown - t->last;
+	t->copies += grown - t->last;
+	t->last = grown;
+	return grown > COST_MAX || t->copies > COPIES_MAX ? refuse(t, "its repetitions multiply too far") : 0;
 }
 
 /* Lazy is the same as greedy when only the answer matters; possessive is not. */
@@ -261,6 +291,8 @@ static int translate_quantifier(translation *t)
 			return refuse(t, "a repetition is not closed");
 		len = (size_t)(end - t->at) + 1;
 	}
+	if (count_repeats(t) != 0)
+		return -1;
 	tr_writer_put(&t->out, t->at, len);
 	t->at += len;
 	if (*t->at == '+')
@@ -299,9 +331,17 @@ static int translate_one(translation *t)
 static int translate(translation *t)
 {
 	tr_writer_text(&t->out, "^(");
-	while (*t->at)
+	while (*t->at) {
+		bool piece = !strchr("()*+?{", *t->at);
+		size_t before = t->out.len;
+
 		if (translate_one(t) != 0)
 			return -1;
+		if (piece) {
+			t->last = 1;
+			t->cost[t->depth] += t->out.len > before ? t->out.len - before : 1;
+		}
+	}
 	if (t->depth > 0)
 		return refuse(t, "a group is not closed");
 	tr_writer_text(&t->out, ")$");

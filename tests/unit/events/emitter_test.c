@@ -747,7 +747,30 @@ START_TEST(readers_share_a_table)
 }
 END_TEST
 
-TEST_MAIN("emitter", read_create_update, null_stays_null_unless_asked, delete_with_tombstone, key_change,
+/* A clock far off must not be undefined behaviour. */
+START_TEST(commit_times_beyond_nanoseconds)
+{
+	static const int64_t times[] = {INT64_MAX, INT64_MIN, 66253135857951931};
+	tr_err err = {0};
+
+	begin();
+	fx_start(&f, 1 << 20);
+	tr_table *t = fx_table(&f, "t", "id:int!#1@", "v:text");
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		static const char *const texts[] = {"1", "x"};
+		tr_change change = fx_change_of(&f, TR_OP_CREATE, t, "1");
+		tr_datum row[2];
+
+		change.after = fx_row(row, texts, 2);
+		change.commit_us = times[i];
+		ck_assert_int_eq(tr_emitter_change(f.emitter, &change, &err), 0);
+	}
+	tr_table_free(t);
+	fx_stop(&f);
+}
+END_TEST
+
+TEST_MAIN("emitter", commit_times_beyond_nanoseconds, read_create_update, null_stays_null_unless_asked, delete_with_tombstone, key_change,
 	  key_change_with_json_headers_without_tombstones, context_headers, full_identity, index_identity, no_key,
 	  two_keys_in_their_own_order, unchanged_values, an_unchanged_key_is_no_change, truncate,
 	  masked_in_the_row_but_not_in_the_key, chosen_key_columns, snapshot_marks_and_clocks, flat_envelope,

@@ -85,4 +85,30 @@ START_TEST(refused)
 }
 END_TEST
 
-TEST_MAIN("pattern", whole_and_without_case, java_forms, classes, refused)
+/* The library's compiler writes repetitions out and walks groups on the stack: it must never see these. */
+START_TEST(patterns_that_grow_beyond_measure)
+{
+	static const char *const bad[] = {"a{1000}{1000}{1000}", "((a{100}){100}){100}", "(a{0,200}b){200}",
+					  "(a(b|c{90}){90})", "a{99999999999999999999}"};
+	char *deep = malloc(200002);
+	tr_pattern *p;
+	tr_err err;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		err = (tr_err){0};
+		ck_assert_msg(tr_pattern_new(&p, bad[i], &err) == -1, "%s was taken", bad[i]);
+		ck_assert_int_eq(err.code, TR_E_CONFIG);
+	}
+	ck_assert_ptr_nonnull(deep);
+	memset(deep, '(', 100000);
+	deep[100000] = 'a';
+	memset(deep + 100001, ')', 100000);
+	deep[200001] = '\0';
+	ck_assert_int_eq(tr_pattern_new(&p, deep, &err), -1);
+	free(deep);
+	ck_yes("(\\w{1,63}\\.){1,3}x{1000}|y", "y");
+	ck_yes("((a|b){2}_){3}", "ab_ba_aa_");
+}
+END_TEST
+
+TEST_MAIN("pattern", whole_and_without_case, java_forms, classes, refused, patterns_that_grow_beyond_measure)
