@@ -14,7 +14,8 @@ typedef struct library {
 } library;
 
 static const library libraries[] = {
-    {"libpq", "PQlibVersion", NUMBER_PQ}, {"librdkafka", "rd_kafka_version_str", TEXT},
+    {"libpq", "PQlibVersion", NUMBER_PQ}, {"mysql client", "mysql_get_client_info", TEXT},
+    {"librdkafka", "rd_kafka_version_str", TEXT}, {"libzstd", "ZSTD_versionString", TEXT},
     {"sqlite", "sqlite3_libversion", TEXT}, {"libcurl", "curl_version", TEXT}, {"libyaml", "yaml_get_version_string", TEXT},
     {"libmicrohttpd", "MHD_get_version", TEXT}, {"jansson", "jansson_version_str", TEXT}, {"zlib", "zlibVersion", TEXT},
     {"openssl", "OpenSSL_version", TEXT_OF_0},
