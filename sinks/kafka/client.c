@@ -20,7 +20,10 @@ static const tr_property defaults[] = {
 	{"acks", "all"},
 	{"message.timeout.ms", "0"},
 	{"partitioner", "murmur2_random"},
-	{"linger.ms", "0"}, /* batches come whole */
+	/* A request is begun when a turn is queued completely (poll flushes). If it began with the first record, the rest would
+	 * wait behind it, and while records wait behind a request librdkafka's thread polls without pause. */
+	{"linger.ms", "50"},
+	{"batch.num.messages", "1000000"},
 	{"queue.buffering.max.kbytes", "2147483647"},
 	{"message.max.bytes", "1000000000"},
 	{"allow.auto.create.topics", "false"},

@@ -13,6 +13,8 @@
 #define MESSAGES_MAX 1000000
 #define QUEUE_BYTES_DEFAULT (16u << 20)
 #define FLUSH_MS 20
+/* librdkafka's threads have to see that something is flushed while the flush lasts. */
+#define TURN_MS 1
 /* A login that is refused for this long, with nothing delivered in between, is not a broker starting up. */
 #define REFUSED_US (30 * 1000000LL)
 #define FATAL_GRACE_US 1000000
@@ -175,7 +177,11 @@ static int poll_sink(tr_sink *base, int timeout_ms, tr_err *err)
 	tr_kafka_sink *s = self(base);
 
 	tr_kafka_produce(s);
-	rd_kafka_poll(s->client.rk, timeout_ms);
+	if (s->queued > 0 && !s->current)
+		/* The turn is complete: off it goes, in as few requests as can be. This serves reports as poll does. */
+		rd_kafka_flush(s->client.rk, timeout_ms > TURN_MS ? timeout_ms : TURN_MS);
+	else
+		rd_kafka_poll(s->client.rk, timeout_ms);
 	tr_kafka_produce(s);
 	return check_client(s) == 0 ? 0 : failed(s, err);
 }

@@ -8,8 +8,9 @@
 #include "core/obj.h"
 #include "sinks/kafka/kafka.h"
 
-/* Less than batch.size and the usual max.message.bytes, with room for the records' own overhead. */
-#define TURN_BYTES ((size_t)800 << 10)
+/* Less than batch.size and the usual max.message.bytes. */
+#define TURN_BYTES ((size_t)950 << 10)
+#define RECORD_BYTES 32 /* of a record's own fields in a request, at most, but for headers */
 
 static size_t room(tr_kafka_sink *s)
 {
@@ -192,9 +193,12 @@ static bool next_turn(tr_kafka_sink *s)
 
 	if (s->queued == 0)
 		s->turn_bytes = 0;
-	if (!batch || (s->turn_bytes > 0 && s->turn_bytes + batch->bytes.len > TURN_BYTES))
+	if (!batch)
 		return false;
-	s->turn_bytes += batch->bytes.len;
+	size_t bytes = batch->bytes.len + batch->count * RECORD_BYTES;
+	if (s->turn_bytes > 0 && s->turn_bytes + bytes > TURN_BYTES)
+		return false;
+	s->turn_bytes += bytes;
 	s->current = batch;
 	s->next = 0;
 	s->held--;
