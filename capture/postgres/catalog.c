@@ -153,7 +153,7 @@ int tr_pgc_relation_message(tr_pgc_catalog *c, const tr_pg_relation *m, tr_err *
 		return -1;
 	if (copy_message(rel, m))
 		return tr_err_set(err, TR_E_MEMORY, "out of memory for the columns of a relation");
-	rel->captured = tr_pgc_filter_match(c->filter, rel->schema, rel->name);
+	rel->captured = tr_filter_match(c->filter, rel->schema, rel->name);
 	rel->stale = true;
 	return 0;
 }

@@ -15,7 +15,7 @@
 #include <pthread.h>
 
 #include "capture/postgres/connect.h"
-#include "capture/postgres/filter.h"
+#include "capture/filter.h"
 #include "core/map.h"
 #include "decoders/pgoutput/message.h"
 #include "decoders/pgoutput/types.h"
@@ -65,7 +65,7 @@ typedef struct tr_pgc_relation {
 typedef struct tr_pgc_catalog {
 	PGconn **sql; /* the source's plain connection; it may be replaced after a disconnect */
 	tr_pgc_wake *wake;
-	const tr_pgc_filter *filter;
+	const tr_filter *filter;
 	const tr_event_options *events;
 	const char *database;
 	const char *signal_table; /* schema.table, or NULL */

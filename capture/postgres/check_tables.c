@@ -158,7 +158,7 @@ static int none_matches(tr_pgc_checkup *k)
 	tr_finding *f = tr_pgc_finding(k, TR_FINDING_ERROR, TR_E_TABLE_MISSING);
 	char patterns[200];
 
-	tr_pgc_filter_describe(k->s->filter, patterns, sizeof(patterns));
+	tr_filter_describe(k->s->filter, patterns, sizeof(patterns));
 	SAY(f->what, "no table of database \"%s\" matches: %s", k->s->server.id.database, patterns);
 	SAY(f->why, "there is nothing to capture");
 	SAY(f->fix, "patterns are globs on schema.table, as \"public.*\"; see what there is: SELECT schemaname, "

@@ -308,7 +308,7 @@ static int read_listed(const PGresult *r, int row, tr_arena *a, tr_pgc_listed *t
 
 /* Ancestors come as quoted names; the filter wants them bare. Names with quotes inside are rare enough to be left out.
  */
-static bool any_ancestor_captured(const tr_pgc_filter *filter, const char *ancestors)
+static bool any_ancestor_captured(const tr_filter *filter, const char *ancestors)
 {
 	char names[2][130];
 
@@ -326,7 +326,7 @@ static bool any_ancestor_captured(const tr_pgc_filter *filter, const char *ances
 			ancestors += in_quotes && *ancestors;
 			ancestors += *ancestors != '\0';
 		}
-		if (tr_pgc_filter_match(filter, names[0], names[1]))
+		if (tr_filter_match(filter, names[0], names[1]))
 			return true;
 	}
 	return false;
@@ -344,7 +344,7 @@ static int fill_list(const tr_pgc_catalog *c, const PGresult *r, bool everything
 
 		if (read_listed(r, i, &out->arena, t))
 			return -1;
-		if (!tr_pgc_filter_match(c->filter, t->schema, t->name))
+		if (!tr_filter_match(c->filter, t->schema, t->name))
 			continue;
 		if (!everything && (t->kind == 'f' || t->persistence != 'p'))
 			continue;

@@ -67,7 +67,7 @@ typedef struct tr_pgc {
 	const tr_source_options *options;
 	const tr_event_options *events;
 	tr_metrics *metrics; /* may be NULL */
-	tr_pgc_filter *filter;
+	tr_filter *filter;
 	tr_pgc_wake wake;
 	char slot[TR_PGC_NAME_MAX], publication[TR_PGC_NAME_MAX];
 	PGconn *sql, *repl;

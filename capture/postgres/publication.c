@@ -202,7 +202,7 @@ static int none_matches(const tr_pgc *s, tr_err *err)
 {
 	char patterns[300];
 
-	tr_pgc_filter_describe(s->filter, patterns, sizeof(patterns));
+	tr_filter_describe(s->filter, patterns, sizeof(patterns));
 	tr_err_set(err, TR_E_TABLE_MISSING, "no table of database \"%s\" matches the configured patterns",
 		   s->server.id.database);
 	tr_err_detail(err, "%s", patterns);

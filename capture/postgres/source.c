@@ -79,10 +79,17 @@ static void source_free(tr_source *base)
 	close_connections(s);
 	tr_pgc_incremental_free(s->incremental);
 	tr_pgc_catalog_release(&s->catalog);
-	tr_pgc_filter_free(s->filter);
+	tr_filter_free(s->filter);
 	tr_pgc_wake_release(&s->wake);
 	s->base.magic = 0;
 	free(s);
+}
+
+/* PostGIS keeps its reference data in a user's schema; Debezium never captures it, either. */
+static bool is_system_table(const char *schema, const char *name)
+{
+	return strncmp(schema, "pg_", 3) == 0 || strcmp(schema, "information_schema") == 0 ||
+	       strcmp(name, "spatial_ref_sys") == 0;
 }
 
 extern const tr_source_ops tr_source_postgres;
@@ -105,7 +112,7 @@ static int source_open(tr_source **out, const char *name, const tr_source_option
 	default_name(s->slot, options->slot, s->name, true);
 	default_name(s->publication, options->publication, s->name, false);
 	if (tr_pgc_catalog_init(&s->catalog, err) || tr_pgc_wake_init(&s->wake, err) ||
-	    tr_pgc_filter_new(&s->filter, options, err) || tr_pgc_incremental_new(&s->incremental, err))
+	    tr_filter_new(&s->filter, options, is_system_table, err) || tr_pgc_incremental_new(&s->incremental, err))
 		goto out;
 	s->catalog.sql = &s->sql;
 	s->catalog.wake = &s->wake;

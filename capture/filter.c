@@ -1,4 +1,4 @@
-#include "capture/postgres/filter.h"
+#include "capture/filter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,9 @@
 
 enum { TABLE_INCLUDE, TABLE_EXCLUDE, SCHEMA_INCLUDE, SCHEMA_EXCLUDE, RULE_COUNT };
 
+/* Two names of 64 characters (MySQL counts characters, up to three bytes each) and what is between them. */
+#define QUALIFIED_MAX 520
+
 /* One list of regular expressions. */
 typedef struct rule_list {
 	const char *text; /* NULL = unused */
@@ -16,8 +19,9 @@ typedef struct rule_list {
 	size_t count;
 } rule_list;
 
-struct tr_pgc_filter {
+struct tr_filter {
 	const tr_source_options *options;
+	tr_filter_system_fn is_system;
 	rule_list rules[RULE_COUNT];
 };
 
@@ -86,19 +90,20 @@ static int compile(rule_list *r, const char *name, const char *text, tr_err *err
 	return 0;
 }
 
-int tr_pgc_filter_new(tr_pgc_filter **out, const tr_source_options *options, tr_err *err)
+int tr_filter_new(tr_filter **out, const tr_source_options *options, tr_filter_system_fn is_system, tr_err *err)
 {
 	const char *const texts[RULE_COUNT] = {options->table_include, options->table_exclude, options->schema_include,
 					       options->schema_exclude};
-	tr_pgc_filter *f = calloc(1, sizeof(*f));
+	tr_filter *f = calloc(1, sizeof(*f));
 
 	*out = NULL;
 	if (!f)
 		return tr_err_set(err, TR_E_MEMORY, "out of memory");
 	f->options = options;
+	f->is_system = is_system;
 	for (int i = 0; i < RULE_COUNT; i++) {
 		if (texts[i] && *texts[i] && compile(&f->rules[i], rule_names[i], texts[i], err)) {
-			tr_pgc_filter_free(f);
+			tr_filter_free(f);
 			return -1;
 		}
 	}
@@ -106,7 +111,7 @@ int tr_pgc_filter_new(tr_pgc_filter **out, const tr_source_options *options, tr_
 	return 0;
 }
 
-void tr_pgc_filter_free(tr_pgc_filter *f)
+void tr_filter_free(tr_filter *f)
 {
 	if (!f)
 		return;
@@ -118,7 +123,7 @@ void tr_pgc_filter_free(tr_pgc_filter *f)
 	free(f);
 }
 
-static bool rule_matches(const tr_pgc_filter *f, int rule, const char *text)
+static bool rule_matches(const tr_filter *f, int rule, const char *text)
 {
 	for (size_t i = 0; i < f->rules[rule].count; i++)
 		if (tr_pattern_match(f->rules[rule].patterns[i], text))
@@ -149,32 +154,31 @@ static bool globs_match(const tr_source_options *o, const char *qualified, const
 	return included || !any_include;
 }
 
-static bool is_system_schema(const char *schema)
+bool tr_filter_match_schema(const tr_filter *f, const char *schema)
 {
-	return strncmp(schema, "pg_", 3) == 0 || strcmp(schema, "information_schema") == 0;
+	if (f->rules[SCHEMA_INCLUDE].text && !rule_matches(f, SCHEMA_INCLUDE, schema))
+		return false;
+	return !rule_matches(f, SCHEMA_EXCLUDE, schema);
 }
 
-bool tr_pgc_filter_match(const tr_pgc_filter *f, const char *schema, const char *name)
+bool tr_filter_match(const tr_filter *f, const char *schema, const char *name)
 {
-	char qualified[256];
+	char qualified[QUALIFIED_MAX];
 
-	/* PostGIS keeps its reference data in a user's schema; Debezium never captures it, either. */
-	if (is_system_schema(schema) || strcmp(name, "spatial_ref_sys") == 0)
+	if (f->is_system(schema, name))
 		return false;
 	snprintf(qualified, sizeof(qualified), "%s.%s", schema, name);
 	/* Signals are read from the stream, so their table is always part of it. */
 	if (f->options->signal_table && strcmp(f->options->signal_table, qualified) == 0)
 		return true;
-	if (f->rules[SCHEMA_INCLUDE].text && !rule_matches(f, SCHEMA_INCLUDE, schema))
-		return false;
-	if (rule_matches(f, SCHEMA_EXCLUDE, schema) || rule_matches(f, TABLE_EXCLUDE, qualified))
+	if (!tr_filter_match_schema(f, schema) || rule_matches(f, TABLE_EXCLUDE, qualified))
 		return false;
 	if (f->rules[TABLE_INCLUDE].text && !rule_matches(f, TABLE_INCLUDE, qualified))
 		return false;
 	return globs_match(f->options, qualified, name);
 }
 
-void tr_pgc_filter_describe(const tr_pgc_filter *f, char *out, size_t cap)
+void tr_filter_describe(const tr_filter *f, char *out, size_t cap)
 {
 	tr_writer w;
 
