@@ -17,7 +17,7 @@
 #ifndef TR_BINLOG_COLUMN_H
 #define TR_BINLOG_COLUMN_H
 
-#include "events/table.h"
+#include "decoders/binlog/event.h"
 
 /*
  * For every session whose text values are decoded here. TIMESTAMP values depend on the zone, text on the character set of
@@ -26,78 +26,15 @@
 #define TR_BL_SESSION_SETTINGS \
 	"SET NAMES utf8mb4", "SET SESSION character_set_results = utf8mb4", "SET SESSION time_zone = '+00:00'"
 
-/* Type bytes of the protocol and of TABLE_MAP events. */
-enum {
-	TR_BL_TYPE_DECIMAL = 0,
-	TR_BL_TYPE_TINY = 1,
-	TR_BL_TYPE_SHORT = 2,
-	TR_BL_TYPE_LONG = 3,
-	TR_BL_TYPE_FLOAT = 4,
-	TR_BL_TYPE_DOUBLE = 5,
-	TR_BL_TYPE_NULL = 6,
-	TR_BL_TYPE_TIMESTAMP = 7, /* before 5.6: 4 bytes little-endian */
-	TR_BL_TYPE_LONGLONG = 8,
-	TR_BL_TYPE_INT24 = 9,
-	TR_BL_TYPE_DATE = 10,
-	TR_BL_TYPE_TIME = 11,     /* before 5.6: 3 bytes little-endian, hhmmss in decimal */
-	TR_BL_TYPE_DATETIME = 12, /* before 5.6: 8 bytes little-endian, yyyymmddhhmmss in decimal */
-	TR_BL_TYPE_YEAR = 13,
-	TR_BL_TYPE_NEWDATE = 14,
-	TR_BL_TYPE_VARCHAR = 15,
-	TR_BL_TYPE_BIT = 16,
-	TR_BL_TYPE_TIMESTAMP2 = 17,
-	TR_BL_TYPE_DATETIME2 = 18,
-	TR_BL_TYPE_TIME2 = 19,
-	TR_BL_TYPE_TYPED_ARRAY = 20,
-	TR_BL_TYPE_BLOB_COMPRESSED = 140,    /* MariaDB */
-	TR_BL_TYPE_VARCHAR_COMPRESSED = 141, /* MariaDB */
-	TR_BL_TYPE_VECTOR = 242,
-	TR_BL_TYPE_JSON = 245,
-	TR_BL_TYPE_NEWDECIMAL = 246,
-	TR_BL_TYPE_ENUM = 247,
-	TR_BL_TYPE_SET = 248,
-	TR_BL_TYPE_TINY_BLOB = 249,
-	TR_BL_TYPE_MEDIUM_BLOB = 250,
-	TR_BL_TYPE_LONG_BLOB = 251,
-	TR_BL_TYPE_BLOB = 252,
-	TR_BL_TYPE_VAR_STRING = 253,
-	TR_BL_TYPE_STRING = 254,
-	TR_BL_TYPE_GEOMETRY = 255,
-};
-
-/*
- * One column as a TABLE_MAP event tells it: what is always there, then what binlog_row_metadata adds. Made by the event
- * decoder; slices point into the event.
- */
-typedef struct tr_bl_map_column {
-	uint8_t type;      /* the real type: ENUM and SET are taken out of STRING's metadata */
-	bool nullable;
-	bool sign_told;    /* numeric columns: is_unsigned is known */
-	bool is_unsigned;
-	bool visibility_told, invisible;
-	bool key_told;     /* the event lists the primary key: key_rank is known for all columns */
-	uint16_t key_rank; /* 1.. in the primary key, else 0 */
-	uint32_t key_prefix; /* characters of a prefix key part; 0 = whole column */
-	uint32_t length;   /* max bytes of STRING, VARCHAR; size of the length prefix of blobs; bytes of ENUM and SET; bits of BIT */
-	uint8_t precision, scale; /* NEWDECIMAL */
-	uint8_t fsp;       /* TIMESTAMP2, DATETIME2, TIME2: digits of the fraction */
-	uint32_t collation; /* id; 0 = not told */
-	int32_t geometry_type; /* 0 geometry, 1 point ...; -1 = not told */
-	uint32_t vector_dimension; /* 0 = not told */
-	tr_slice name;     /* ptr NULL = not told; UTF-8 */
-	const tr_slice *values; /* ENUM, SET: in the column's character set; NULL = not told */
-	size_t value_count;
-} tr_bl_map_column;
-
 typedef enum tr_bl_sql {
-	TR_BL_UNKNOWN,
-	TR_BL_TINYINT, TR_BL_SMALLINT, TR_BL_MEDIUMINT, TR_BL_INT, TR_BL_BIGINT,
-	TR_BL_FLOAT, TR_BL_DOUBLE, TR_BL_DECIMAL, TR_BL_BIT,
-	TR_BL_YEAR, TR_BL_DATE, TR_BL_TIME, TR_BL_DATETIME, TR_BL_TIMESTAMP,
-	TR_BL_CHAR, TR_BL_VARCHAR, TR_BL_TINYTEXT, TR_BL_TEXT, TR_BL_MEDIUMTEXT, TR_BL_LONGTEXT,
-	TR_BL_BINARY, TR_BL_VARBINARY, TR_BL_TINYBLOB, TR_BL_BLOB, TR_BL_MEDIUMBLOB, TR_BL_LONGBLOB,
-	TR_BL_ENUM, TR_BL_SET, TR_BL_JSON, TR_BL_GEOMETRY, TR_BL_VECTOR,
-	TR_BL_UUID, TR_BL_INET4, TR_BL_INET6, /* MariaDB */
+	TR_BL_SQL_UNKNOWN,
+	TR_BL_SQL_TINYINT, TR_BL_SQL_SMALLINT, TR_BL_SQL_MEDIUMINT, TR_BL_SQL_INT, TR_BL_SQL_BIGINT,
+	TR_BL_SQL_FLOAT, TR_BL_SQL_DOUBLE, TR_BL_SQL_DECIMAL, TR_BL_SQL_BIT,
+	TR_BL_SQL_YEAR, TR_BL_SQL_DATE, TR_BL_SQL_TIME, TR_BL_SQL_DATETIME, TR_BL_SQL_TIMESTAMP,
+	TR_BL_SQL_CHAR, TR_BL_SQL_VARCHAR, TR_BL_SQL_TINYTEXT, TR_BL_SQL_TEXT, TR_BL_SQL_MEDIUMTEXT, TR_BL_SQL_LONGTEXT,
+	TR_BL_SQL_BINARY, TR_BL_SQL_VARBINARY, TR_BL_SQL_TINYBLOB, TR_BL_SQL_BLOB, TR_BL_SQL_MEDIUMBLOB, TR_BL_SQL_LONGBLOB,
+	TR_BL_SQL_ENUM, TR_BL_SQL_SET, TR_BL_SQL_JSON, TR_BL_SQL_GEOMETRY, TR_BL_SQL_VECTOR,
+	TR_BL_SQL_UUID, TR_BL_SQL_INET4, TR_BL_SQL_INET6, /* MariaDB */
 } tr_bl_sql;
 
 typedef enum tr_bl_default_kind {
@@ -158,12 +95,13 @@ int tr_bl_column_from_facts(const tr_bl_facts *facts, tr_arena *arena, tr_bl_col
  * as BINARY, TINYTEXT against TEXT with MariaDB's compressed columns) stays unset or the wire's own type. DECODE_PROTOCOL
  * when the map lacks what FULL has (name, signedness, labels).
  */
-int tr_bl_column_from_map(const tr_bl_map_column *map, bool mariadb, tr_arena *arena, tr_bl_column *out, tr_err *err);
+int tr_bl_column_from_map(const tr_bl_table *table, size_t index, bool mariadb, tr_arena *arena, tr_bl_column *out,
+                          tr_err *err);
 /*
- * Whether rows with this map column can be values of this definition: type, sizes, signedness, fraction digits, character
+ * Whether rows of this map can be values of this definition of its column: type, sizes, signedness, fraction digits, character
  * set, name and labels, each as far as the map tells it.
  */
-bool tr_bl_column_matches(const tr_bl_map_column *map, const tr_bl_column *column);
+bool tr_bl_column_matches(const tr_bl_table *table, size_t index, const tr_bl_column *column);
 
 /*
  * Fills column->name, type (optional, default, semantic name and parameters set), decode, decode_arg, absent, identity,
