@@ -1,0 +1,154 @@
+/*
+ * What information_schema knows about tables, and the tables that a stream has named: from a TABLE_MAP (or from
+ * information_schema itself, for a snapshot) to a compiled tr_table.
+ *
+ * With binlog_row_metadata=FULL the TABLE_MAP is the authority for names, order, signedness, key and members; the catalogue
+ * adds what no event carries (defaults, comments, exact types) and may already be newer: a fact that does not fit the event
+ * is dropped, never guessed.
+ *
+ * Without (MINIMAL, or MySQL 5.7) the catalogue's columns have to fit the event, all of them in order, and it has to be
+ * proved that they were the same when the row was written: tr_myc_ahead reads the log from the row's place to the server's
+ * end as it was when the catalogue was read, and no DDL in between may name the table. Else SOURCE_SETTING says to set FULL.
+ * Nothing is published by a guess.
+ *
+ * Facts are read anew when a DDL names the table, when the server gives the table another number (it does so whenever it
+ * opens the table anew, hence after every DDL), and in each session. A table is compiled anew only when its facts changed.
+ *
+ * Sources: the information_schema chapters of the MySQL 9.7 and MariaDB manuals.
+ * Refuses: being used by two threads at once; whoever shares it holds `lock` (snapshot readers).
+ */
+#ifndef TR_CAPTURE_MYSQL_CATALOG_H
+#define TR_CAPTURE_MYSQL_CATALOG_H
+
+#include <mysql.h>
+#include <pthread.h>
+
+#include "capture/filter.h"
+#include "core/map.h"
+#include "core/metric.h"
+#include "decoders/binlog/column.h"
+#include "decoders/binlog/event.h"
+#include "events/emitter.h"
+
+/* Everything about one table at one moment. */
+typedef struct tr_myc_facts {
+	tr_arena arena;             /* owns what follows */
+	const char *database, *name;
+	bool exists;                /* a base table of this name is there and may be seen */
+	tr_bl_column *columns;      /* in order; key_rank set by the primary key, else the first unique index without NULLs */
+	size_t column_count;
+	bool key_primary;
+	const char *charset;        /* default of the table, or NULL */
+	const char *comment;        /* "" = none */
+	tr_writer text;             /* all of it as one text, to compare two moments */
+} tr_myc_facts;
+void tr_myc_facts_release(tr_myc_facts *f);
+
+/* One table as information_schema lists it. */
+typedef struct tr_myc_listed {
+	const char *database, *name;
+	const char *engine;         /* "InnoDB", or NULL */
+	bool transactional;         /* the engine takes part in a consistent snapshot */
+	bool has_key;               /* a primary key */
+	bool captured;
+	uint64_t rows, bytes;       /* estimates */
+} tr_myc_listed;
+
+typedef struct tr_myc_list {
+	tr_arena arena;
+	tr_myc_listed *tables; /* by database.name in byte order: the order of Debezium's snapshot */
+	size_t count;
+} tr_myc_list;
+void tr_myc_list_release(tr_myc_list *list);
+
+/* What a tr_table of ours carries in source_data. */
+typedef struct tr_myc_table_info {
+	tr_value table; /* for the source block */
+	bool is_signal; /* its new rows are commands */
+} tr_myc_table_info;
+
+/* One table name of the stream. */
+typedef struct tr_myc_relation {
+	const char *database, *name;
+	bool captured;
+	bool is_signal;
+	bool stale;            /* compile before the next row */
+	tr_table *table;       /* NULL until first compiled */
+	/* the catalogue's: */
+	tr_bl_table *map;      /* the newest TABLE_MAP; NULL after it was forgotten */
+	uint64_t map_id;       /* the server's number for it, 0 = none yet */
+	tr_myc_facts *facts;   /* NULL = to be read */
+	bool facts_by_ddl;     /* read at a DDL, whose number for the table is still to come */
+	tr_writer signature;   /* everything `table` was compiled from */
+	char *names;           /* owns database and name */
+} tr_myc_relation;
+
+/* A place in the binary log. */
+typedef struct tr_myc_place {
+	const char *file; /* "" = not known */
+	uint64_t position;
+} tr_myc_place;
+
+/* ahead.c: DDL between the place of the stream and the server's end, for MINIMAL metadata. */
+typedef struct tr_myc_ahead tr_myc_ahead;
+
+typedef struct tr_myc_catalog {
+	MYSQL **sql;           /* the source's plain connection; it may be replaced after a disconnect */
+	const tr_filter *filter;
+	const tr_event_options *events;
+	const char *signal_table; /* database.table, or NULL */
+	const bool *mariadb;   /* the flavour, once probed */
+	/* Opens a connection that may dump the log from a place to the server's end, without blocking there; see ahead.c.
+	 * NULL: MINIMAL metadata is refused. */
+	tr_myc_ahead *ahead;
+	tr_metrics *metrics;   /* may be NULL */
+	pthread_mutex_t lock;
+	tr_map *relations;     /* "database\0name" -> tr_myc_relation */
+} tr_myc_catalog;
+
+int tr_myc_catalog_init(tr_myc_catalog *c, tr_err *err);
+void tr_myc_catalog_release(tr_myc_catalog *c);
+/* A new session: table numbers begin anew, facts are read again; compiled tables stay for comparison. */
+void tr_myc_catalog_session(tr_myc_catalog *c);
+/* The servers' own schemas (mysql, sys, ...), for tr_filter_new. */
+bool tr_myc_is_system(const char *database, const char *name);
+
+/*
+ * The table_map slot of the decoder's handler: sets map->user to the relation and map->wanted. After it, rows of the table
+ * find their relation by `tr_myc_relation_of(row->table)`; when it is `stale`, compile first.
+ */
+int tr_myc_relation_map(tr_myc_catalog *c, tr_bl_table *map, tr_myc_relation **out, tr_err *err);
+/* The forget slot. */
+void tr_myc_relation_forget(tr_myc_catalog *c, tr_bl_table *map);
+static inline tr_myc_relation *tr_myc_relation_of(const tr_bl_table *map)
+{
+	return (tr_myc_relation *)map->user;
+}
+/*
+ * Makes rel->table fit its newest TABLE_MAP. Asks the server when facts are missing. row: the place of the TABLE_MAP, for
+ * MINIMAL metadata. SOURCE_SETTING when MINIMAL metadata cannot be proved right.
+ */
+int tr_myc_relation_compile(tr_myc_catalog *c, tr_myc_relation *rel, tr_catalogue *events, tr_myc_place row, tr_err *err);
+
+/*
+ * A DDL named this table: its facts are read now, and *out (may be NULL) shows them until the next call for this table.
+ * They are those of this moment: where a later DDL has changed the table already, the newer ones. Waits for a DDL that has
+ * been logged but is not visible yet: the question is asked behind the table's metadata lock.
+ */
+int tr_myc_catalog_ddl(tr_myc_catalog *c, const char *database, const char *name, const tr_myc_facts **out, tr_err *err);
+/* The names of databases and tables are case-insensitive on this server when it says so; all facts are to be read again. */
+void tr_myc_catalog_stale(tr_myc_catalog *c);
+
+/* All captured tables (`everything`: all base tables but the server's own). */
+int tr_myc_catalog_list(tr_myc_catalog *c, bool everything, tr_myc_list *out, tr_err *err);
+/* facts.c: one table, asked on connection m. `locked`: behind the table's metadata lock (no DDL on it is under way). */
+int tr_myc_facts_read(MYSQL *m, bool mariadb, const char *database, const char *name, bool locked, tr_myc_facts *out,
+		      tr_err *err);
+/*
+ * For the snapshot and for check: the table as information_schema has it now, compiled. NULL in *out when it is gone. The
+ * table stays the relation's.
+ */
+int tr_myc_relation_read(tr_myc_catalog *c, const char *database, const char *name, tr_catalogue *events,
+			 tr_myc_relation **out, tr_err *err);
+
+#endif
