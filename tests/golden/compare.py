@@ -2,7 +2,7 @@
 # Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
 """Compares what tailrace published with what Debezium published for the same SQL.
 
-    compare.py EXPECTED_DIR ACTUAL_DIR [--case NAME] [--pg VERSION] [--limit N]
+    compare.py EXPECTED_DIR ACTUAL_DIR [--case NAME] [--server VERSION] [--limit N]
 
 A directory has records.jsonl and schemas/*.avsc (see README.md). In the expected records a volatile value is a
 placeholder {"$vol": kind, ...}; the comparison walks both trees, checks the kind's form at each placeholder and
@@ -20,6 +20,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 UUID = re.compile(r"^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$")
+GTID = re.compile(r"^([0-9a-f-]{36}(?::[a-z_][a-z0-9_]*)?:|\d+-\d+-)(\d+)$")
 WINDOW_SIGNAL = re.compile(r"-(open|close)$")
 HEARTBEATS_KEPT = 3
 
@@ -158,7 +159,23 @@ class Walk:
                 self.rank(kind, expected[kind], int(part))
         return True
 
+    def check_file(self, expected, actual):
+        return bool(re.fullmatch(r".+\.\d{6,}", actual))
+
+    def check_pos(self, expected, actual):
+        return actual > 0 and self.rank("pos", expected["n"], actual)
+
+    def check_thread(self, expected, actual):
+        return actual > 0
+
+    def check_gtid(self, expected, actual):
+        """Of one server and domain, so the number has the order."""
+        match = GTID.match(actual)
+        return bool(match) and self.rank("gtid", expected["n"], (match[1], int(match[2])))
+
     def check_txnid(self, expected, actual):
+        if expected.get("form") == "<gtid>":
+            return self.check_gtid(expected, actual)
         match = re.fullmatch(r"(\d+):(\d+)", actual)
         if not match:
             return False
@@ -441,8 +458,8 @@ def set_path(tree, path, value):
     return True
 
 
-def applies(rule, case, pg):
-    return fnmatch.fnmatchcase(case, rule["case"]) and (pg is None or pg in rule.get("pg", [pg]))
+def applies(rule, case, server):
+    return fnmatch.fnmatchcase(case, rule["case"]) and (server is None or server in rule.get("servers", [server]))
 
 
 def selected(rule, record):
@@ -451,10 +468,10 @@ def selected(rule, record):
     return record["value"].get("op") in rule["ops"] if "ops" in rule else True
 
 
-def deviate(expected, rules, case, pg=None):
+def deviate(expected, rules, case, server=None):
     """Rewrites the expectation by the rules of the case. A rule that meets nothing is an error: it has become stale."""
     for rule in rules:
-        if not applies(rule, case, pg):
+        if not applies(rule, case, server):
             continue
         met = 0
         for record in expected.records:
@@ -538,11 +555,11 @@ def compare_burst(topic, expected, actual, _lsns, result, _ranks):
 MODES = {"exact": compare_topic, "incremental": compare_incremental, "burst": compare_burst}
 
 
-def compare(expected, actual, case="", pg=None, deviations=None):
+def compare(expected, actual, case="", server=None, deviations=None):
     """Result of comparing two captures; `expected` is changed by the deviations."""
     deviations = deviations if deviations is not None else load_deviations()
     mode = deviations.get("modes", {}).get(case, "exact")
-    deviate(expected, deviations.get("rules", []), case, pg)
+    deviate(expected, deviations.get("rules", []), case, server)
     our_version(expected.records)
     result, ranks = Result(records=len(expected.records)), []
     lsns = lsns_of_events(actual.records)
@@ -570,11 +587,11 @@ def main():
     parser.add_argument("expected")
     parser.add_argument("actual")
     parser.add_argument("--case", help="name of the case, for its deviations (default: name of EXPECTED)")
-    parser.add_argument("--pg", help="version of the server, for deviations that depend on it")
+    parser.add_argument("--server", help="version of the server, for deviations that depend on it")
     parser.add_argument("--limit", type=int, default=20)
     args = parser.parse_args()
     case = args.case or Path(args.expected).resolve().name
-    result = compare(load(args.expected), load(args.actual), case, args.pg)
+    result = compare(load(args.expected), load(args.actual), case, args.server)
     report(result, args.limit)
     return 1 if result.differences else 0
 

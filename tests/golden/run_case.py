@@ -2,13 +2,15 @@
 # Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
 """Runs golden cases: the case's SQL and connector.properties through the real program, its topics compared.
 
-    run_case.py CASE [--pg VERSION] [--binary PATH]      one case
-    run_case.py --all [--pg VERSION]                     all cases, a table at the end
+    run_case.py CASE [--server NAME] [--binary PATH]     one case
+    run_case.py --all [--server NAME]                    all cases of that kind of server, a table at the end
     run_case.py --list                                   the cases
 
-CASE is a name below cases/ or a directory. The servers' addresses come from the environment (tests/services/all).
-What was published is left in --out (default <tmp>/tailrace-golden-<user>/<case>-pg<version>): records.jsonl, schemas/,
-the configuration and the log. Exit: 0 equal, 1 different or failed, 77 skipped (a server or an extension is absent).
+CASE is a name below cases/ or a directory. NAME is pg15, pg17, pg18, mysql97, maria1011 or maria118 (default: the first of
+the case's kind); `--pg 17` is short for `--server pg17`. The servers' addresses come from the environment
+(tests/services/all). What was published is left in --out (default <tmp>/tailrace-golden-<user>/<case>-<name>):
+records.jsonl, schemas/, the configuration and the log. Exit: 0 equal, 1 different or failed, 77 skipped (a server or an
+extension is absent).
 """
 import argparse
 import getpass
@@ -26,8 +28,9 @@ sys.path.insert(0, str(HERE.parent / "lib"))
 sys.path.insert(0, str(HERE))
 
 import compare  # noqa: E402
-from trtest import servers  # noqa: E402
+from trtest import mysql, servers  # noqa: E402
 from trtest.kafka import Kafka  # noqa: E402
+from trtest.mysql import MySql  # noqa: E402
 from trtest.postgres import Postgres, SqlError  # noqa: E402
 from trtest.program import ProgramError, Tailrace, find_binary  # noqa: E402
 from trtest.records import read_records, read_schemas, subjects_of, topics_of, without_heartbeat  # noqa: E402
@@ -36,6 +39,8 @@ from trtest.registry import Registry  # noqa: E402
 DATABASE = "golden"
 QUIET_SECONDS = 1.5
 STOP_SECONDS = 10
+DEFAULT_SERVER = {"postgres": "pg15", "mysql": "mysql97", "mariadb": "maria1011"}
+SQL_ERRORS = (SqlError, mysql.SqlError)
 
 
 class Failed(Exception):
@@ -57,6 +62,8 @@ class Case:
         self.properties = self.read("connector.properties")
         prefix = re.search(r"^topic\.prefix\s*=\s*(\S+)", self.properties, re.MULTILINE)
         self.prefix = prefix[1]
+        # By what the connector is, so that a directory may have any name.
+        self.kind = re.search(r"^connector\.class\s*=.*\.(mysql|mariadb|postgresql)\.", self.properties, re.MULTILINE)[1].replace("postgresql", "postgres")
 
     def read(self, name):
         return (self.path / name).read_text(encoding="utf-8")
@@ -65,20 +72,46 @@ class Case:
         return set(re.findall(r"^CREATE EXTENSION (?:IF NOT EXISTS )?\"?(\w+)", self.setup, re.MULTILINE))
 
 
+class PostgresSource:
+    """A server of the kind that the case is for, and the settings by which a connector reaches it."""
+
+    def __init__(self, name):
+        self.server = Postgres(*servers.postgres(name.removeprefix("pg")))
+
+    def missing(self, case):
+        return case.extensions() - self.server.available_extensions()
+
+    def settings(self, case):
+        return {"database.user": "postgres", "database.password": "postgres", "database.dbname": DATABASE,
+                "slot.name": "golden_" + re.sub(r"[^a-z0-9_]", "_", case.name.lower())}
+
+
+class MySqlSource:
+    def __init__(self, name):
+        self.server = MySql(*servers.mysql(name))
+
+    def missing(self, case):
+        return set()
+
+    def settings(self, case):
+        return {"database.user": mysql.USER, "database.password": mysql.PASSWORD, "database.include.list": DATABASE,
+                "database.server.id": str(7000 + sum(case.name.encode()) % 1000)}
+
+
 class Run:
-    def __init__(self, case, version, binary, out):
-        self.case, self.version, self.binary = case, version, binary
-        host, port = servers.postgres(version)
-        self.server = Postgres(host, port)
+    def __init__(self, case, name, binary, out):
+        self.case, self.name, self.binary = case, name, binary
+        self.source = PostgresSource(name) if name.startswith("pg") else MySqlSource(name)
+        self.server = self.source.server
         self.kafka, self.registry = Kafka(servers.kafka()), Registry(servers.registry())
         self.out = out
         self.topics, self.subjects = topics_of(case.prefix), subjects_of(case.prefix)
         self.data_topics = without_heartbeat(self.topics)
 
     def prepare(self):
-        missing = self.case.extensions() - self.server.available_extensions()
+        missing = self.source.missing(self.case)
         if missing:
-            raise Skipped(f"server {self.version} does not have {', '.join(sorted(missing))}")
+            raise Skipped(f"server {self.name} does not have {', '.join(sorted(missing))}")
         shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir(parents=True)
         self.kafka.delete(self.topics)
@@ -88,11 +121,9 @@ class Run:
 
     def configure(self):
         """The connector's configuration as its user has it, through the importer."""
-        slot = "golden_" + re.sub(r"[^a-z0-9_]", "_", self.case.name.lower())
+        reached = {"database.hostname": self.server.host, "database.port": self.server.port, **self.source.settings(self.case)}
         properties = self.out / "connector.properties"
-        properties.write_text(self.case.properties.rstrip("\n") + "\n" + "\n".join([
-            f"database.hostname={self.server.host}", f"database.port={self.server.port}", "database.user=postgres",
-            "database.password=postgres", f"database.dbname={DATABASE}", f"slot.name={slot}", ""]), encoding="utf-8")
+        properties.write_text(self.case.properties.rstrip("\n") + "\n" + "".join(f"{k}={v}\n" for k, v in reached.items()), encoding="utf-8")
         self.http = f"127.0.0.1:{servers.free_port()}"
         settings = {"sink.url": f"kafka://{self.kafka.bootstrap}", "events.registry.url": self.registry.url,
                     "state.url": f"file:{self.out / 'state'}", "http.listen": self.http}
@@ -132,7 +163,7 @@ class Run:
     def finish(self):
         try:
             self.server.drop_database(DATABASE)
-        except SqlError as e:
+        except SQL_ERRORS as e:
             print(f"cannot drop the database: {e}", file=sys.stderr)
         self.kafka.close()
 
@@ -141,31 +172,32 @@ class Run:
             self.prepare()
             self.configure()
             self.publish()
-            return compare.compare(compare.load(self.case.path), self.collect(), self.case.name, self.version)
+            return compare.compare(compare.load(self.case.path), self.collect(), self.case.name, self.name)
         finally:
             self.finish()
 
 
-def out_directory(given, case, version):
+def out_directory(given, case, server):
     if given:
-        return Path(given).resolve() / f"{case.name}-pg{version}"
-    return Path(tempfile.gettempdir()) / f"tailrace-golden-{getpass.getuser()}" / f"{case.name}-pg{version}"
+        return Path(given).resolve() / f"{case.name}-{server}"
+    return Path(tempfile.gettempdir()) / f"tailrace-golden-{getpass.getuser()}" / f"{case.name}-{server}"
 
 
 def run_one(name, args):
     """(outcome, seconds, result or None), the differences printed."""
     case = Case(name)
+    server = args.server or DEFAULT_SERVER[case.kind]
     start = time.monotonic()
-    out = out_directory(args.out, case, args.pg)
+    out = out_directory(args.out, case, server)
     try:
-        result = Run(case, args.pg, find_binary(args.binary), out).run()
+        result = Run(case, server, find_binary(args.binary), out).run()
     except Skipped as e:
         print(f"{case.name}: skipped: {e}")
         return "skipped", time.monotonic() - start, None
-    except (Failed, ProgramError, SqlError, TimeoutError, ValueError, OSError, RuntimeError) as e:
+    except (Failed, ProgramError, *SQL_ERRORS, TimeoutError, ValueError, OSError, RuntimeError) as e:
         print(f"{case.name}: failed: {type(e).__name__}: {e}\n(see {out})")
         return "failed", time.monotonic() - start, None
-    print(f"{case.name} on PostgreSQL {args.pg} (see {out})")
+    print(f"{case.name} on {server} (see {out})")
     compare.report(result, args.limit)
     return "different" if result.differences else "equal", time.monotonic() - start, result
 
@@ -186,7 +218,8 @@ def main():
     parser.add_argument("cases", nargs="*", metavar="CASE")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--list", action="store_true")
-    parser.add_argument("--pg", default="15", metavar="VERSION")
+    parser.add_argument("--server", metavar="NAME")
+    parser.add_argument("--pg", dest="server", type=lambda version: f"pg{version}", metavar="VERSION")
     parser.add_argument("--binary", metavar="PATH")
     parser.add_argument("--out", metavar="DIR")
     parser.add_argument("--limit", type=int, default=20, help="differences to print")
@@ -197,6 +230,9 @@ def main():
         return 0
     if args.all == bool(args.cases):
         parser.error("give cases or --all")
+    if args.all:
+        of_kind = [kind for kind, name in DEFAULT_SERVER.items() if (args.server or "pg").startswith(name.rstrip("0123456789"))]
+        names = [name for name in names if name.startswith(f"{of_kind[0]}-")]
     cases = names if args.all else args.cases
     outcomes = run_all(cases, args) if len(cases) > 1 else [run_one(cases[0], args)[0]]
     if outcomes == ["skipped"]:

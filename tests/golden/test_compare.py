@@ -10,7 +10,8 @@ from pathlib import Path
 import compare as c
 
 CASES = sorted(p.name for p in (Path(__file__).parent / "cases").iterdir())
-NONE = {"modes": {"postgres-incremental": "incremental", "postgres-ddl-burst": "burst"}, "rules": []}
+NONE = {"modes": {"postgres-incremental": "incremental", "postgres-ddl-burst": "burst", "mysql-incremental": "incremental",
+                  "mariadb-incremental": "incremental"}, "rules": []}
 
 
 def concrete(tree):
@@ -34,6 +35,14 @@ def concrete(tree):
         text = lambda value: None if value is None else str(value)
         parts = [tree["commit"] and text(commit(tree["commit"])), tree["lsn"] and text(lsn(tree["lsn"]))]
         return json.dumps(parts, separators=(",", ":"))
+    if kind == "pos":
+        return 150 + 10 * tree["n"]
+    if kind == "file":
+        return "binlog.000001"
+    if kind == "thread":
+        return 12
+    if kind == "gtid" or tree.get("form") == "<gtid>":
+        return f"3e11fa47-71ca-11e1-9e33-c80aa9429562:{95 + tree['n']}"  # two digits and three: the number has the order
     if kind == "txnid":
         at = lsn(tree["lsn"]) if isinstance(tree["lsn"], int) else 99
         return f"{700 + tree['txid']}:{at}"
@@ -210,6 +219,27 @@ class Volatile(unittest.TestCase):
                     self.sources(a)[5][name] = value
 
                 self.assertEqual(self.find(plant)[:1], ["field"])
+
+    def test_faults_of_a_binlog_position(self):
+        self.case = "mysql-changes"
+        uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
+        for name, value, kind in (("gtid", f"{uuid}:1", "rank"), ("gtid", uuid, "field"), ("gtid", f"{uuid}:x:y:3", "field"), ("pos", 4, "rank"),
+                                  ("pos", 0, "field"), ("file", "binlog", "field"), ("thread", 0, "field"), ("gtid", None, "field")):
+            with self.subTest(name, value=value):
+
+                def plant(a):
+                    self.sources(a)[5][name] = value
+
+                self.assertEqual(self.find(plant)[:1], [kind])
+
+    def test_transaction_of_another_gtid(self):
+        self.case = "mariadb-changes"
+
+        def plant(a):
+            ended = next(r for r in a.records if r["value"] and r["value"].get("status") == "END")
+            ended["value"]["id"] = "0-2-9999"
+
+        self.assertEqual(self.find(plant)[:1], ["rank"])
 
     def test_run_id_is_a_uuid(self):
         def plant(a):

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from .mysql import MySql
 from .postgres import Postgres
 
 SERVICES = Path(__file__).resolve().parents[2] / "services"
@@ -69,6 +70,28 @@ class OwnPostgres(Own):
         """Replaces pg_hba.conf."""
         (self.dir / "data" / "pg_hba.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
         self.server.psql("SELECT pg_reload_conf()")
+
+
+class OwnMySql(Own):
+    """`name` as in tests/services/all: mysql97, maria1011, maria118. Settings are the server's, name=value."""
+
+    VERSIONS = {"mysql97": ("mysql", "9.7"), "maria1011": ("mariadb", "10.11"), "maria118": ("mariadb", "11.8")}
+
+    def __init__(self, *settings, name="mysql97", port=None):
+        super().__init__(name, port)
+        self.kind, self.version = self.VERSIONS[name]
+        self.settings = settings
+        self.server = MySql("127.0.0.1", self.port, self.kind)
+        self.start()
+
+    def start(self):
+        service(self.kind, "start", self.dir, self.port, self.version, *self.settings)
+
+    def stop(self):
+        service(self.kind, "stop", self.dir)
+
+    def kill(self):
+        service(self.kind, "kill", self.dir)
 
 
 class OwnKafka(Own):

@@ -1,5 +1,6 @@
 # Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
-"""Where the servers of this run are: TR_TEST_KAFKA, TR_TEST_REGISTRY, TR_TEST_PG_<version>."""
+"""Where the servers of this run are: TR_TEST_KAFKA, TR_TEST_REGISTRY, TR_TEST_PG_<version>, TR_TEST_MYSQL_<version>,
+TR_TEST_MARIADB_<version> (a version without its dot)."""
 import os
 import socket
 import sys
@@ -31,6 +32,13 @@ def postgres(version):
 
 def postgres_versions():
     return sorted(name[len("TR_TEST_PG_") :] for name, value in os.environ.items() if name.startswith("TR_TEST_PG_") and value)
+
+
+def mysql(name):
+    """The server named as in tests/services/all: mysql97, maria1011, maria118. Returns (host, port, kind)."""
+    kind = "mysql" if name.startswith("mysql") else "mariadb"
+    host, port = address(f"TR_TEST_{kind.upper()}_{name.lstrip('abcdefghijklmnopqrstuvwxyz')}").rsplit(":", 1)
+    return host, int(port), kind
 
 
 def free_port():
