@@ -40,7 +40,6 @@ DATABASE = "golden"
 QUIET_SECONDS = 1.5
 STOP_SECONDS = 10
 DEFAULT_SERVER = {"postgres": "pg15", "mysql": "mysql97", "mariadb": "maria1011"}
-SQL_ERRORS = (SqlError, mysql.SqlError)
 
 
 class Failed(Exception):
@@ -163,7 +162,7 @@ class Run:
     def finish(self):
         try:
             self.server.drop_database(DATABASE)
-        except SQL_ERRORS as e:
+        except SqlError as e:
             print(f"cannot drop the database: {e}", file=sys.stderr)
         self.kafka.close()
 
@@ -194,7 +193,7 @@ def run_one(name, args):
     except Skipped as e:
         print(f"{case.name}: skipped: {e}")
         return "skipped", time.monotonic() - start, None
-    except (Failed, ProgramError, *SQL_ERRORS, TimeoutError, ValueError, OSError, RuntimeError) as e:
+    except (Failed, ProgramError, SqlError, TimeoutError, ValueError, OSError, RuntimeError) as e:
         print(f"{case.name}: failed: {type(e).__name__}: {e}\n(see {out})")
         return "failed", time.monotonic() - start, None
     print(f"{case.name} on {server} (see {out})")

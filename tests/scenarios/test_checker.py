@@ -18,7 +18,7 @@ class Table:
     def __init__(self, rows):
         self.content = rows
 
-    def rows(self, _):
+    def table_rows(self, _):
         return self.content
 
 
@@ -44,7 +44,7 @@ def history(count=300, seed=1):
 
 
 def judge(records, table, **more):
-    faults, repeated, _ = checker.check(records, table, {"t": ["id"]}, "x", **more)
+    faults, repeated, _ = checker.check(records, table, {"t": ["id"]}, "x.public", **more)
     return faults, repeated
 
 
@@ -94,12 +94,22 @@ class Checker(unittest.TestCase):
 
     def test_an_event_from_before_the_stored_position_is_found(self):
         lsn = int(json.loads(self.records[180]["value"]["source"]["sequence"])[0])
-        since = [("x.public.t", 200, lsn)]
+        since = [("x.public.t", 200, checker.before_lsn(lsn))]
         self.assertEqual(judge(self.records[:200] + self.records[190:], self.table, commits_since=since)[0], [])
         self.assertTrue(judge(self.records[:200] + self.records[150:], self.table, commits_since=since)[0])
 
+    def test_what_a_gtid_set_has_left_behind(self):
+        uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
+        event = lambda gtid: {"value": {"source": {"gtid": gtid}}}
+        done = checker.in_gtid_set(f"{uuid}:1-3:7:blue:2-4,\nae11fa47-71ca-11e1-9e33-c80aa9429562:9")
+        for number, expected in ((1, True), (3, True), (4, False), (7, True), (8, False)):
+            self.assertEqual(done(event(f"{uuid}:{number}")), expected, number)
+        self.assertEqual([done(event(f"{uuid}:blue:{n}")) for n in (1, 2, 4, 5)], [False, True, True, False])
+        done = checker.in_gtid_set("0-2-10,5-1-3")
+        self.assertEqual([done(event(g)) for g in ("0-2-10", "0-1-9", "0-2-11", "5-9-4", "1-2-3")], [True, True, False, False, False])
+
     def test_a_torn_transaction_is_found(self):
-        records = [{"key": {"id": k}, "value": {"op": "u", "after": {"balance": b}, "source": {"txId": tx}}}
+        records = [{"key": {"id": k}, "value": {"op": "u", "after": {"balance": b}, "source": {"txId": tx, "lsn": 0}}}
                    for tx, k, b in ((1, 1, 90), (1, 2, 110), (2, 1, 80), (2, 2, 120))]
         rows = {checker.row_key({"id": 1}): 100, checker.row_key({"id": 2}): 100}
         self.assertEqual(checker.sums_faults(records, "balance", 200, rows), [])

@@ -43,7 +43,7 @@ class Kill(Case):
 
     def judge(self, kafka, since=()):
         records = self.records(kafka)
-        faults, repeated, firsts = checker.check(records, self.db, load.TABLES, self.tag, since)
+        faults, repeated, firsts = checker.check(records, self.db, load.TABLES, f"{self.tag}.public", since)
         self.assertEqual(faults[:10], [], f"{len(faults)} faults")
         total = load.ACCOUNTS * load.BALANCE
         accounts = [r for r in records if r["topic"] == f"{self.tag}.public.account"]
@@ -75,7 +75,7 @@ class Kill(Case):
                 program.check_alive()
                 program.kill()
                 lsn = self.stored_lsn(job)
-                since += [(topic, offset, lsn) for (topic, _), offset in self.kafka.high_marks(topics_of(self.tag)).items()]
+                since += [(topic, offset, checker.before_lsn(lsn)) for (topic, _), offset in self.kafka.high_marks(topics_of(self.tag)).items()]
             program.start()
             program.wait_state()
             time.sleep(1)
@@ -150,7 +150,7 @@ class Kill(Case):
                 for value in fastavro.reader(f):
                     row = value["after"] or value["before"]
                     records.append({"topic": topic, "key": {"id": row["id"]}, "value": value})
-        faults, repeated, firsts = checker.check(records, self.db, load.TABLES, self.tag)
+        faults, repeated, firsts = checker.check(records, self.db, load.TABLES, f"{self.tag}.public")
         self.assertEqual(faults[:10], [], f"{len(faults)} faults")
         self.assertEqual([p.name for p in out.glob(".*.part")], [], "parts were left")
         print(f"{len(records)} records in {len(list(out.iterdir()))} files, {repeated} repeated; last position {json.dumps(job.stored()['position'])}", file=sys.stderr)

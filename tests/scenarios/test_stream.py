@@ -44,7 +44,7 @@ class Stream(Case):
             self.assertLess(time.monotonic() - began, 10, "SIGTERM under load")
         self.assert_ok(job.once())
         records = self.records()
-        faults, repeated, firsts = checker.check(records, self.db, load.TABLES, self.tag)
+        faults, repeated, firsts = checker.check(records, self.db, load.TABLES, f"{self.tag}.public")
         self.assertEqual(faults[:10], [], f"{len(faults)} faults")
         self.assertEqual(repeated, 0, "a clean stop repeats nothing")
         for table in load.TABLES:

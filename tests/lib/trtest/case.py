@@ -17,10 +17,12 @@ from pathlib import Path
 
 from . import servers
 from .kafka import Kafka
+from .mysql import MySql
 from .postgres import Postgres, SqlError
 from .program import ProgramError, Tailrace, find_binary
 from .records import read_records, subjects_of, topics_of
 from .registry import Registry
+from .replay import replay_differences
 
 # In a row and in a password: what no log, message or status may show.
 ROW_SECRET = "row-c0ffee-secret"
@@ -228,6 +230,34 @@ class Case(unittest.TestCase):
     def assert_ok(self, ended):
         self.assertEqual(ended.code, 0, f"ended with {ended.code}\n{ended.failure}\n--- output ---\n{ended.err[-3000:]}")
         self.assert_discreet(ended.err)
+
+
+class MySqlCase(Case):
+    """On a server of tests/services/all: mysql97, maria1011, maria118. The captured tables are those of the test's database."""
+    SERVER = "mysql97"
+
+    @classmethod
+    def shared(cls):
+        return MySql(*servers.mysql(cls.SERVER))
+
+    def config(self, database, sink=None, **more):
+        config = super().config(database, sink, **more)
+        # Numbers of replicas are unique on a server.
+        config["source"].setdefault("server_id", 1000 + int(self.tag[1:8], 16) % 1_000_000_000)
+        config["source"].setdefault("tables", [f"{self.tag}.*"])
+        return config
+
+    def values(self, table):
+        """The events of a table's topic, without tombstones."""
+        topic = f"{self.tag}.{self.tag}.{table}"
+        return [r["value"] for r in self.records() if r["topic"] == topic and isinstance(r["value"], dict)]
+
+    def same(self, *tables, keys=("id",)):
+        """Replay = table."""
+        records = self.records()
+        for table in tables:
+            own = [r for r in records if r["topic"] == f"{self.tag}.{self.tag}.{table}"]
+            self.assertEqual(replay_differences(own, self.db, table, list(keys))[:5], [], table)
 
 
 def eventually(condition, seconds=20, every=0.1, what="it"):

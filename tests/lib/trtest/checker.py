@@ -7,6 +7,8 @@ up the stream at an earlier position. And in L each key's rows are in commit ord
 starting from what the one before left (`before`): nothing is missing, also where a later event hides it from a replay.
 tests/scenarios/test_checker.py shows that dropped, doubled and reordered events are found.
 """
+import re
+
 from .replay import replay_differences, row_key
 
 
@@ -14,7 +16,14 @@ def identity(record):
     """The same for the same event of the same transaction, whenever and however often it is published."""
     value = record["value"]
     source = value["source"]
-    return source.get("txId"), source.get("lsn"), value["op"], row_key(record["key"])
+    if "lsn" in source:
+        return source.get("txId"), source["lsn"], value["op"], row_key(record["key"])
+    return source["file"], source["pos"], source["row"], value["op"], row_key(record["key"])
+
+
+def transaction(record):
+    source = record["value"]["source"]
+    return source["txId"] if "lsn" in source else source["gtid"] or (source["file"], source["pos"])
 
 
 def events(records):
@@ -76,6 +85,8 @@ def sequence_faults(records):
     import json
     faults, before = [], (0, 0)
     for r in records:
+        if r["value"]["source"]["sequence"] is None:    # MySQL
+            continue
         last_commit, lsn = (int(x) if x else 0 for x in json.loads(r["value"]["source"]["sequence"]))
         if last_commit and (last_commit, lsn) < before:
             faults.append(f"sequence {(last_commit, lsn)} after {before} at {identity(r)}")
@@ -86,24 +97,54 @@ def sequence_faults(records):
 
 def sums_faults(records, column, total, rows):
     """After each transaction of first occurrences the sum of `column` over all rows is `total`; rows: {key: value} before."""
-    faults, rows, transaction = [], dict(rows), None
+    faults, rows, last = [], dict(rows), None
     for r in records + [None]:
-        now = r and r["value"]["source"]["txId"]
-        if transaction is not None and now != transaction and sum(rows.values()) != total:
-            faults.append(f"after transaction {transaction} the sum is {sum(rows.values())}, not {total}")
+        now = r and transaction(r)
+        if last is not None and now != last and sum(rows.values()) != total:
+            faults.append(f"after transaction {last} the sum is {sum(rows.values())}, not {total}")
         if r:
             rows[row_key(r["key"])] = r["value"]["after"][column]
-        transaction = now
+        last = now
     return faults
 
 
-def check(records, database, tables, prefix, commits_since=()):
-    """(faults, repeated events, first occurrences by table). commits_since: [(topic, offset, lsn)]: events of the topic from
-    that offset on may not belong to transactions that a record of the state, read at that moment, had left behind."""
+def before_lsn(lsn):
+    """Which events a stored position of PostgreSQL has left behind."""
     import json
+    return lambda r: int(json.loads(r["value"]["source"]["sequence"])[0] or 0) < lsn
+
+
+def in_gtid_set(text):
+    """Which events a stored position of MySQL (uuid[:tag]:1-5:7, ...) or MariaDB (domain-server-sequence, ...) has left behind."""
+    done = {}
+    for part in filter(None, text.replace("\n", "").split(",")):
+        if re.fullmatch(r"\d+-\d+-\d+", part.strip()):
+            domain, _, sequence = part.strip().split("-")
+            done.setdefault(domain, []).append((0, int(sequence)))
+            continue
+        uuid, *rest = part.strip().split(":")
+        name = uuid
+        for interval in rest:
+            if interval[0].isdigit():
+                first, _, last = interval.partition("-")
+                done.setdefault(name, []).append((int(first), int(last or first)))
+            else:
+                name = f"{uuid}:{interval}"
+
+    def left_behind(record):
+        gtid = record["value"]["source"]["gtid"]
+        name, number = (gtid.split("-")[0], gtid.split("-")[2]) if gtid.count("-") == 2 else gtid.rsplit(":", 1)
+        return any(first <= int(number) <= last for first, last in done.get(name, []))
+    return left_behind
+
+
+def check(records, database, tables, prefix, commits_since=()):
+    """(faults, repeated events, first occurrences by table). prefix: of the tables' topics. commits_since: [(topic, offset,
+    left_behind)]: events of the topic from that offset on may not belong to transactions that a record of the state, read at
+    that moment, had left behind (before_lsn, in_gtid_set)."""
     faults, repeated, firsts = [], 0, {}
     for table, keys in tables.items():
-        topic = f"{prefix}.public.{table}"
+        topic = f"{prefix}.{table}"
         own = [r for r in records if r["topic"] == topic]
         first, again, found = walk(own)
         firsts[table] = first
@@ -111,13 +152,9 @@ def check(records, database, tables, prefix, commits_since=()):
         snapshot = [r for r in own if isinstance(r["value"], dict) and r["value"].get("op") == "r"]
         found += order_faults(first) + chain_faults(first, snapshot) + sequence_faults(first)
         found += replay_differences(own, database, table, keys)
-        for since_topic, offset, lsn in commits_since:
-            if since_topic != topic:
-                continue
-            for r in events(own[offset:]):
-                last_commit = int(json.loads(r["value"]["source"]["sequence"])[0] or 0)
-                if last_commit < lsn:
-                    found.append(f"event {identity(r)} after offset {offset} is older than the stored position {lsn:x}")
-                    break
+        for since_topic, offset, left_behind in commits_since:
+            old = next(filter(left_behind, events(own[offset:])), None) if since_topic == topic else None
+            if old:
+                found.append(f"event {identity(old)} after offset {offset} is older than the position stored then")
         faults += [f"{table}: {f}" for f in found]
     return faults, repeated, firsts

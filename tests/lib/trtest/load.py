@@ -4,7 +4,8 @@
 account    a fixed set of rows; a transfer moves an amount between two, so the sum never changes
 item       rows come, change, go, come back and change their key; several updates in one transaction
 log        rows only come, in transactions of several
-Each row has a column n from one sequence, taken while the row is locked: per key, commit order is ascending n.
+Each row has a column n from one sequence, taken while the row is locked: per key, commit order is ascending n. (MySQL has no
+sequences; there n is UUID_SHORT(), which only ascends, also after a restart of the server.)
 """
 import random
 import subprocess
@@ -57,6 +58,57 @@ BEGIN
   END LOOP;
 END $$;
 """
+MYSQL_SCHEMA = f"""
+CREATE TABLE account (id int PRIMARY KEY, balance bigint NOT NULL, n bigint NOT NULL);
+CREATE TABLE item (id int PRIMARY KEY, note text, n bigint NOT NULL);
+CREATE TABLE log (id bigint AUTO_INCREMENT PRIMARY KEY, who int NOT NULL, n bigint NOT NULL);
+INSERT INTO account WITH RECURSIVE g (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < {ACCOUNTS}) SELECT i, {BALANCE}, UUID_SHORT() FROM g;
+INSERT INTO item WITH RECURSIVE g (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < 200) SELECT i, 'first', UUID_SHORT() FROM g;
+DELIMITER //
+CREATE PROCEDURE transfer(a int, b int, amount int)
+BEGIN
+  DECLARE locked int;
+  SELECT count(*) INTO locked FROM account WHERE id IN (a, b) ORDER BY id FOR UPDATE;
+  UPDATE account SET balance = balance - amount, n = UUID_SHORT() WHERE id = a;
+  UPDATE account SET balance = balance + amount, n = UUID_SHORT() WHERE id = b;
+END//
+CREATE PROCEDURE change_item(i int, what float)
+BEGIN
+  DECLARE there int;
+  SELECT count(*) INTO there FROM item WHERE id = i FOR UPDATE;
+  IF there = 0 THEN
+    INSERT IGNORE INTO item VALUES (i, 'again', UUID_SHORT());
+  ELSEIF what < 0.25 THEN
+    DELETE FROM item WHERE id = i;
+  ELSEIF what < 0.4 THEN
+    UPDATE IGNORE item SET id = i + 100000, note = 'moved', n = UUID_SHORT() WHERE id = i;
+  ELSE
+    UPDATE item SET note = repeat('x', floor(what * 50)), n = UUID_SHORT() WHERE id = i;
+  END IF;
+END//
+CREATE PROCEDURE work(who int, seconds float)
+BEGIN
+  DECLARE until datetime(3) DEFAULT now(3) + INTERVAL floor(seconds * 1000000) MICROSECOND;
+  DECLARE a, b, k int;
+  WHILE sysdate(3) < until DO
+    SET a = 1 + floor(rand() * {ACCOUNTS}), b = 1 + floor(rand() * {ACCOUNTS}), k = 0;
+    START TRANSACTION;
+    IF a <> b THEN CALL transfer(least(a, b), greatest(a, b), floor(rand() * 50) - 25); END IF;
+    COMMIT;
+    START TRANSACTION;
+    WHILE k < 3 DO
+      CALL change_item(who * 50 + floor(rand() * 50), rand());
+      SET k = k + 1;
+    END WHILE;
+    COMMIT;
+    START TRANSACTION;
+    INSERT INTO log (who, n) VALUES (who, UUID_SHORT()), (who, UUID_SHORT()), (who, UUID_SHORT()), (who, UUID_SHORT()), (who, UUID_SHORT());
+    IF rand() < 0.1 THEN ROLLBACK; ELSE COMMIT; END IF;
+    DO sleep(0.04);
+  END WHILE;
+END//
+DELIMITER ;
+"""
 TABLES = {"account": ["id"], "item": ["id"], "log": ["id"]}
 
 
@@ -77,8 +129,7 @@ class Load:
         self.stop()
 
     def write(self, who):
-        words = ["psql", "-X", "-q", "-h", self.database.host, "-p", str(self.database.port), "-U", self.database.user,
-                 "-d", self.database.dbname, "-c", f"CALL work({who}, 0.5)"]
+        words = self.database.words(f"CALL work({who}, 0.5)")
         while not self.stopping.is_set():
             done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True)
             if done.returncode:

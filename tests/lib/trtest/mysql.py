@@ -6,14 +6,12 @@ import re
 import subprocess
 import time
 
+from .postgres import SqlError
+
 PAUSE = re.compile(r"^-- @pause ([0-9.]+)[ \t]*$", re.MULTILINE)
 USER, PASSWORD = "tailrace", "tailrace"
 # What the program needs, and no more. MariaDB splits REPLICATION CLIENT differently but knows the name.
 PRIVILEGES = "SELECT, RELOAD, SHOW DATABASES, REPLICATION SLAVE, REPLICATION CLIENT, LOCK TABLES"
-
-
-class SqlError(Exception):
-    pass
 
 
 class MySql:
@@ -33,6 +31,10 @@ class MySql:
         words = ["mariadb", "--no-defaults", "-h", self.host, "-P", str(self.port), "-u", "root", "--skip-ssl", "--default-character-set=utf8mb4"]
         return words + list(options) + ([self.dbname] if self.dbname else [])
 
+    def words(self, sql):
+        """A command that runs the statement in a new connection."""
+        return self.command("-e", sql)
+
     def sql(self, text, stop=True):
         """Runs SQL text in one new connection as root. Returns (output, errors); the output has one row a line, tabs between."""
         words = self.command("--batch", "--raw", "--skip-column-names", "--comments", *([] if stop else ["--force"]))
@@ -50,8 +52,9 @@ class MySql:
     def values(self, sql):
         return self.sql(sql)[0].splitlines()
 
-    def rows(self, table, columns):
-        """The named columns of a table's rows as dictionaries."""
+    def table_rows(self, table):
+        """A table's rows as dictionaries; for columns whose JSON is the same in a topic: integers, text."""
+        columns = self.values(f"SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = '{table}'")
         pairs = ", ".join(f"'{c}', `{c}`" for c in columns)
         return [json.loads(line) for line in self.values(f"SELECT JSON_OBJECT({pairs}) FROM `{table}`")]
 

@@ -24,6 +24,10 @@ class Postgres:
     def url(self):
         return f"postgres://{self.user}@{self.host}:{self.port}/{self.dbname}"
 
+    def words(self, sql):
+        """A command that runs the statement in a new connection."""
+        return ["psql", "-X", "-q", "-h", self.host, "-p", str(self.port), "-U", self.user, "-d", self.dbname, "-c", sql]
+
     def psql(self, sql, stop=True, rows=False):
         """Runs SQL text in one new connection, a transaction a statement. Returns (output, errors)."""
         command = ["psql", "-X", "-q", "-h", self.host, "-p", str(self.port), "-U", self.user, "-d", self.dbname]
@@ -43,6 +47,9 @@ class Postgres:
     def rows(self, query):
         """Rows of a query as dictionaries."""
         return [json.loads(line) for line in self.values(f"SELECT to_jsonb(t) FROM ({query}) t")]
+
+    def table_rows(self, table):
+        return self.rows(f"SELECT * FROM {table}")
 
     def script(self, sql, stop=True):
         """A SQL file; `-- @pause N` waits N seconds and goes on in a new connection. Returns the error output."""

@@ -23,10 +23,10 @@ def replay(records):
     return table
 
 
-def replay_differences(records, database, table, key_columns, columns="*"):
+def replay_differences(records, database, table, key_columns):
     """What differs between the replayed topic and the table, as lines; none when they agree.
     For columns whose JSON is the same in both worlds: integers, text, booleans."""
-    rows = database.rows(f"SELECT {columns} FROM {table}")
+    rows = database.table_rows(table)
     actual = {row_key({c: row[c] for c in key_columns}): row for row in rows}
     played = replay(records)
     found = [f"{table} {k}: in the table, not in the topic" for k in actual.keys() - played.keys()]
