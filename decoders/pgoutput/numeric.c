@@ -255,15 +255,58 @@ static bool fits_scale(const tr_pg_number *n, size_t scale)
 	return true;
 }
 
+/*
+ * The binary form of a number whose digits, down to the scale, fit in 64 bits: groups straight to the unscaled value.
+ * False: it is longer, special or malformed, which the way over text tells apart.
+ */
+static bool small_unscaled(tr_datum in, size_t scale, bool *negative, uint64_t *out)
+{
+	unsigned count, sign;
+	int weight, next = 0;
+	uint64_t value = 0;
+
+	if (in.form != TR_D_BINARY || in.len < 8 || scale > CHUNK_DIGITS)
+		return false;
+	count = (unsigned)tr_pg_be(in.ptr, 2);
+	weight = (int16_t)tr_pg_be(in.ptr + 2, 2);
+	sign = (unsigned)tr_pg_be(in.ptr + 4, 2);
+	if (in.len != 8 + 2 * (size_t)count || (sign != 0 && sign != SIGN_NEGATIVE) || weight < -1 ||
+	    4 * (size_t)(weight + 1) + scale > CHUNK_DIGITS)
+		return false;
+	for (int left = 4 * (weight + 1) + (int)scale; left > 0; left -= 4, next++) {
+		unsigned group = group_at(in.ptr + 8, count, next), places = left < 4 ? (unsigned)left : 4;
+		unsigned cut = (unsigned)chunk_powers[4 - places];
+
+		if (group > 9999 || group % cut != 0)
+			return false;
+		value = value * chunk_powers[places] + group / cut;
+	}
+	/* What comes behind would be lost. */
+	if ((unsigned)next < count)
+		return false;
+	*negative = sign == SIGN_NEGATIVE && value != 0;
+	*out = value;
+	return true;
+}
+
 static const char no_special[] = "NaN and infinity have no place in a Decimal (decimals as string or double carry them)";
 
 int tr_pg_decode_decimal(const void *arg, tr_datum in, tr_arena *scratch, tr_value *out, tr_err *err)
 {
 	const tr_pg_arg *a = arg;
 	size_t scale = (size_t)a->scale;
+	uint64_t limb;
+	bool negative;
 	tr_pg_number n;
 	tr_slice text, bytes;
 
+	if (small_unscaled(in, scale, &negative, &limb)) {
+		bytes = put_twos_complement(&limb, 1, negative, scratch);
+		if (!bytes.ptr)
+			return tr_pg_no_room(a, err);
+		*out = tr_value_slice(bytes);
+		return 0;
+	}
 	if (numeric_text(a, in, scratch, &text, &n, err) != 0)
 		return -1;
 	if (n.kind != TR_PG_FINITE)

@@ -45,6 +45,14 @@ int tr_pg_decode_date(const void *arg, tr_datum in, tr_arena *scratch, tr_value 
 	tr_pg_moment m;
 	uint8_t *text, *end;
 
+	if (in.form == TR_D_BINARY && in.len == 4 && a->unit != TR_PG_ISO) {
+		/* Days to days: no calendar in between. */
+		int32_t days = (int32_t)tr_pg_be(in.ptr, 4);
+		if (days != INT32_MAX && days != INT32_MIN) {
+			*out = tr_value_int((int64_t)days + TR_PG_EPOCH_2000_US / TR_PG_DAY_US);
+			return 0;
+		}
+	}
 	if (read_date(a, in, &m, err) != 0)
 		return -1;
 	if (a->unit != TR_PG_ISO) {
@@ -162,12 +170,33 @@ static int moment_text(const tr_pg_arg *arg, const tr_pg_moment *m, int digits, 
 	return 0;
 }
 
+/* The binary form as a number: microseconds to units, no calendar in between. False: infinite, or not that simple. */
+static bool plain_timestamp(tr_pg_unit unit, tr_datum in, int64_t *out)
+{
+	int64_t us, rest;
+
+	if (in.form != TR_D_BINARY || in.len != 8 || unit == TR_PG_ISO)
+		return false;
+	us = (int64_t)tr_pg_be(in.ptr, 8);
+	if (us == INT64_MIN || us > INT64_MAX - TR_PG_EPOCH_2000_US)
+		return false;
+	us += TR_PG_EPOCH_2000_US;
+	if (unit == TR_PG_NANOS)
+		return !__builtin_mul_overflow(us, 1000, out);
+	*out = unit == TR_PG_MILLIS ? floor_div(us, 1000, &rest) : us;
+	return true;
+}
+
 int tr_pg_decode_timestamp(const void *arg, tr_datum in, tr_arena *scratch, tr_value *out, tr_err *err)
 {
 	const tr_pg_arg *a = arg;
 	tr_pg_moment m;
 	int64_t number;
 
+	if (plain_timestamp(a->unit, in, &number)) {
+		*out = tr_value_int(number);
+		return 0;
+	}
 	if (read_moment(a, in, TR_PG_HAS_DATE | TR_PG_HAS_TIME, &m, err) != 0)
 		return -1;
 	if (a->unit == TR_PG_ISO)

@@ -282,6 +282,21 @@ START_TEST(texts_and_bytes)
 }
 END_TEST
 
+/* With a scale of its own a numeric has a short way of its own: same value, or refused in both forms. */
+static void numeric_agrees(const char *text, const uint8_t *bytes, size_t len, int scale)
+{
+	tr_event_options options = fixture_options();
+	tr_value a, b;
+	probe p;
+
+	resolve_one(&p, 1700, NUMERIC(38, scale), &options);
+	int from_text = decode_as(&p, text, strlen(text), TR_D_TEXT, &a);
+	ck_assert_msg(decode_as(&p, bytes, len, TR_D_BINARY, &b) == from_text, "%s with scale %d", text, scale);
+	if (from_text == 0)
+		assert_json(value_json(p.column.type, &b), value_json(p.column.type, &a), text);
+	probe_release(&p);
+}
+
 /* Text and binary form of a value, as a real server made both, become the same. */
 START_TEST(binary_is_text)
 {
@@ -326,6 +341,8 @@ START_TEST(binary_is_text)
 				ck_assert_int_eq(decode_as(&p, bytes, len - 1, TR_D_BINARY, &b), -1);
 			probe_release(&p);
 		}
+		for (int scale = 0; type == 1700 && scale <= 18; scale += 2)
+			numeric_agrees(text, bytes, len, scale);
 	}
 	fclose(file);
 	ck_assert_uint_ge(lines, 130);
