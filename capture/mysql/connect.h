@@ -14,6 +14,7 @@
 
 #include <mysql.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "core/arena.h"
 #include "core/err.h"
