@@ -17,7 +17,7 @@ static inline int test_run(const char *name, const TTest *const *tests, size_t c
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	tcase_set_timeout(cases, 60);
+	tcase_set_timeout(cases, 120);
 	for (size_t i = 0; i < count; i++)
 		tcase_add_test(cases, tests[i]);
 	suite_add_tcase(suite, cases);

@@ -39,7 +39,7 @@ static const char *long_position(rig *r)
 /* Until nothing is left to do, or nothing that ends by itself. */
 static void settle(rig *r)
 {
-	int64_t end_us = tr_clock_mono_us() + 20000000;
+	int64_t end_us = tr_clock_mono_us() + RIG_WAIT_US;
 
 	rig_read(r, 100);
 	do
@@ -153,7 +153,7 @@ END_TEST
 
 static void read_until(rig *r, tr_pgc_phase phase)
 {
-	int64_t end_us = tr_clock_mono_us() + 20000000;
+	int64_t end_us = tr_clock_mono_us() + RIG_WAIT_US;
 
 	while (state(r)->phase != phase && tr_clock_mono_us() < end_us)
 		rig_read(r, 5);
@@ -256,8 +256,7 @@ START_TEST(a_chunk_waits_for_what_was_streamed)
 
 	begin(&r, "inc_visible", "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'old')", 10);
 	rig_sql(&r, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
-	rig_sql(&r, "SELECT pg_reload_conf()");
-	usleep(300000);
+	rig_reload(&r);
 	PGconn *waits = rig_connect("inc_visible");
 	ck_assert_int_eq(PQsendQuery(waits, "UPDATE t SET v = 'new' WHERE id = 1"), 1);
 	rig_read_lines(&r, 3);
@@ -349,15 +348,16 @@ START_TEST(missing_rights_wait_and_are_named)
 	r.options.signal_table = "public.signals";
 	rig_begin_streaming(&r);
 	execute(&r, "one", "public.t", "");
-	rig_read(&r, 300);
+	for (int64_t end_us = tr_clock_mono_us() + RIG_WAIT_US; state(&r)->failures == 0 && tr_clock_mono_us() < end_us;)
+		rig_read(&r, 20);
 	ck_assert_uint_eq(state(&r)->failures, 1);
 	ck_assert_uint_eq(state(&r)->progress.count, 1);
 	rig_sql(&r, "GRANT SELECT, INSERT ON signals TO weak");
-	rig_read_lines(&r, 10);
-	rig_read(&r, 100);
+	for (int64_t end_us = tr_clock_mono_us() + RIG_WAIT_US; count(&r, " incremental") == 0 && tr_clock_mono_us() < end_us;)
+		rig_read(&r, 20);
 	ck_assert_uint_eq(count(&r, "r public.t (1) incremental"), 1);
 	rig_close(&r);
-	rig_sql(&r, "SELECT pg_drop_replication_slot('tailrace_inc_rights')");
+	rig_drop_slot(&r);
 	rig_sql(&r, "DROP OWNED BY weak; DROP ROLE weak");
 	rig_release_all(&r);
 }

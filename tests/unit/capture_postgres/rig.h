@@ -8,7 +8,7 @@
  *     m plain-prefix=content
  *     commit
  *
- * The server is started once per test program (tests/services/postgres; TR_TEST_PG_VERSION chooses 15, 17 or 18) and
+ * The server is started once per test program (tests/services/postgres; TR_TEST_PG_VERSION chooses 14 to 18) and
  * each test makes a database, slot and publication of its own. Without any server the tests are skipped with a message.
  */
 #ifndef TR_TESTS_UNIT_CAPTURE_POSTGRES_RIG_H
@@ -35,17 +35,21 @@ static const char *rig_version = "15";
 
 /* --- the server -------------------------------------------------------------------------------- */
 
+/* Below the range of outgoing connections, one of which could take it before the server does. */
 static int rig_free_port(void)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM, 0), port = 0;
+	for (int i = 0; i < 100; i++) {
+		int port = 12000 + (getpid() * 11 + i * 97) % 20000, fd = socket(AF_INET, SOCK_STREAM, 0);
+		struct sockaddr_in a = {.sin_family = AF_INET,
+					.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+					.sin_port = htons((uint16_t)port)};
+		bool taken = fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0;
 
-	if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 &&
-	    getsockname(fd, (struct sockaddr *)&a, &len) == 0)
-		port = ntohs(a.sin_port);
-	close(fd);
-	return port;
+		close(fd);
+		if (!taken)
+			return port;
+	}
+	return 0;
 }
 
 static int rig_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -67,12 +71,20 @@ static const char *rig_source_dir(void)
 	return dir ? dir : ".";
 }
 
+static int rig_major(void)
+{
+	return (int)strtol(rig_version, NULL, 10);
+}
+
+/* Downloads nothing unasked: version 15 is here when it is installed, or when ./test has started one. */
 static bool rig_start_server(const char *settings)
 {
-	if (getenv("TR_TEST_PG_VERSION"))
-		rig_version = getenv("TR_TEST_PG_VERSION");
-	if (access("/usr/lib/postgresql/15/bin/postgres", X_OK) != 0 && !getenv("TR_TEST_PG_VERSION")) {
-		printf("skipped: PostgreSQL 15 is not installed and TR_TEST_PG_VERSION is not set\n");
+	const char *chosen = getenv("TR_TEST_PG_VERSION");
+
+	if (chosen)
+		rig_version = chosen;
+	else if (access("/usr/lib/postgresql/15/bin/postgres", X_OK) != 0 && !getenv("TR_TEST_PG_15")) {
+		fprintf(stderr, "skipped: PostgreSQL 15 is not installed, neither TR_TEST_PG_15 nor TR_TEST_PG_VERSION is set\n");
 		return false;
 	}
 	snprintf(rig_dir, sizeof(rig_dir), "/tmp/tailrace-pg-XXXXXX");
@@ -89,13 +101,15 @@ static void rig_stop_server(void)
 		printf("the server could not be stopped\n");
 }
 
+#define RIG_SKIPPED 77
+#define RIG_WAIT_US 40000000 /* for what comes at once unless the machine is very busy */
 #define RIG_MAIN(name, settings, ...)                                                                                  \
 	int main(void)                                                                                                 \
 	{                                                                                                              \
 		const TTest *const tests[] = {__VA_ARGS__};                                                            \
 		tr_log_setup(TR_LOG_JSON, TR_LOG_ERROR);                                                               \
 		if (!rig_start_server(settings))                                                                       \
-			return rig_dir[0] ? EXIT_FAILURE : EXIT_SUCCESS;                                               \
+			return rig_dir[0] ? EXIT_FAILURE : RIG_SKIPPED;                                                \
 		int result = test_run((name), tests, sizeof(tests) / sizeof(tests[0]));                                \
 		rig_stop_server();                                                                                     \
 		return result;                                                                                         \
@@ -127,6 +141,7 @@ struct rig {
 	char **lines;
 	size_t count, capacity;
 	bool ids; /* show ids of transactions */
+	bool streams; /* the source has its slot in use */
 	_Atomic(bool) busy;
 	_Atomic(unsigned) idle_calls;
 	size_t stop_after_changes; /* busy from then on; 0 = never */
@@ -354,6 +369,50 @@ static const char *rig_value(rig *r, const char *format, ...)
 	return value;
 }
 
+/* Until the query's first value is `wanted`. */
+static void rig_wait_value(rig *r, const char *wanted, const char *query)
+{
+	int64_t end_us = tr_clock_mono_us() + RIG_WAIT_US;
+
+	while (strcmp(rig_value(r, "%s", query), wanted) != 0) {
+		ck_assert_msg(tr_clock_mono_us() < end_us, "%s: still %s", query, rig_value(r, "%s", query));
+		usleep(10000);
+	}
+}
+
+/* A walsender keeps its slot for a moment after its connection is closed. */
+static void rig_wait_slots_free(rig *r)
+{
+	rig_wait_value(r, "0", "SELECT count(*) FROM pg_replication_slots WHERE active AND database = current_database()");
+}
+
+static void rig_drop_slot(rig *r)
+{
+	rig_wait_slots_free(r);
+	rig_sql(r, "SELECT pg_drop_replication_slot('tailrace_%s')", r->database);
+}
+
+/* Changed settings and access rules count for whoever connects from now on. */
+static void rig_reload(rig *r)
+{
+	char asked[64];
+
+	snprintf(asked, sizeof(asked), "%s", rig_value(r, "SELECT clock_timestamp()"));
+	rig_sql(r, "SELECT pg_reload_conf()");
+	for (int64_t end_us = tr_clock_mono_us() + RIG_WAIT_US;; usleep(10000)) {
+		PGconn *c = rig_connect("postgres");
+		PGresult *newer = PQexecParams(c, "SELECT pg_conf_load_time() >= $1::timestamptz", 1, NULL,
+					       (const char *const[]){asked}, NULL, NULL, 0);
+		bool done = PQntuples(newer) == 1 && PQgetvalue(newer, 0, 0)[0] == 't';
+
+		PQclear(newer);
+		PQfinish(c);
+		if (done)
+			return;
+		ck_assert_msg(tr_clock_mono_us() < end_us, "the server does not read its configuration again");
+	}
+}
+
 /* --- life -------------------------------------------------------------------------------------- */
 
 /* A database of its own, named after the test; slot and publication are tailrace_<name>. */
@@ -464,6 +523,7 @@ static void rig_snapshot(rig *r)
 static void rig_start(rig *r)
 {
 	RIG_OK(r->source->ops->start(r->source, &r->stream.base, err));
+	r->streams = true;
 }
 
 /* First start: everything up to streaming. */
@@ -479,10 +539,10 @@ static void rig_read(rig *r, int wait_ms)
 	RIG_OK(r->source->ops->read(r->source, &r->stream.base, wait_ms, err));
 }
 
-/* Reads until `count` lines were written (or 20 s have passed). */
+/* Reads until `count` lines were written. */
 static void rig_read_lines(rig *r, size_t count)
 {
-	int64_t end_us = tr_clock_mono_us() + 20000000;
+	int64_t end_us = tr_clock_mono_us() + RIG_WAIT_US;
 
 	while (r->count < count && tr_clock_mono_us() < end_us)
 		rig_read(r, 50);
@@ -530,11 +590,23 @@ static void rig_expect_at(rig *r, int line, const char *const *lines, size_t cou
 		rig_expect_at((r), __LINE__, rig_lines, sizeof(rig_lines) / sizeof(rig_lines[0]));                     \
 	} while (0)
 
+static void rig_disconnect(rig *r)
+{
+	r->source->ops->disconnect(r->source);
+	if (r->streams)
+		rig_wait_slots_free(r);
+	r->streams = false;
+}
+
 static void rig_close(rig *r)
 {
-	if (r->source)
-		r->source->ops->free(r->source);
+	if (!r->source)
+		return;
+	r->source->ops->free(r->source);
 	r->source = NULL;
+	if (r->streams)
+		rig_wait_slots_free(r);
+	r->streams = false;
 }
 
 static void rig_release_all(rig *r)
@@ -561,6 +633,10 @@ static inline void rig_unused(void)
 	(void)rig_confirm;
 	(void)rig_expect_at;
 	(void)rig_release_all;
+	(void)rig_disconnect;
+	(void)rig_drop_slot;
+	(void)rig_reload;
+	(void)rig_major;
 	(void)rig_sql;
 	(void)rig_start_server;
 	(void)rig_stop_server;

@@ -116,7 +116,7 @@ START_TEST(snapshot_and_stream_join_without_gap_or_overlap)
 	pthread_join(writer, NULL);
 	int total = writer_rows, last_update = -1;
 	char *seen = calloc((size_t)total + 1, 1);
-	for (int64_t end_us = tr_clock_mono_us() + 20000000; last_update < total && tr_clock_mono_us() < end_us;) {
+	for (int64_t end_us = tr_clock_mono_us() + RIG_WAIT_US; last_update < total && tr_clock_mono_us() < end_us;) {
 		rig_read(&r, 50);
 		if (r.count)
 			sscanf(r.lines[r.count - 2], "u public.t0 (-1,%d)", &last_update);
@@ -214,6 +214,8 @@ START_TEST(column_lists_and_row_filters_count_for_the_snapshot)
 {
 	rig r;
 
+	if (rig_major() < 15)
+		return; /* publications have neither */
 	rig_init(&r, "column_lists");
 	rig_sql(&r, "CREATE TABLE t (id int PRIMARY KEY, secret text, v text, n int); INSERT INTO t VALUES (1, 's', "
 		    "'x', 5), (2, 's', 'y', 50);"

@@ -91,7 +91,8 @@ START_TEST(positions_in_the_source_block_never_fall_back)
 	rig_read_lines(&r, 4);
 	snprintf(expected, sizeof(expected), "[\"%llu\",\"%llu\"]", (unsigned long long)message_lsn,
 		 (unsigned long long)r.last_lsn);
-	ck_assert_str_eq(r.sequence, expected);
+	if (rig_major() >= 15) /* 14 also sends transactions without changes, as that of the CREATE TABLE */
+		ck_assert_str_eq(r.sequence, expected);
 	rig_release_all(&r);
 }
 END_TEST

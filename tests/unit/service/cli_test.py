@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -26,9 +27,16 @@ def run(*args, cwd=None, stdin=None, env=None):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the range of outgoing connections, one of which could take it before the program does."""
+    for _ in range(100):
+        port = 12000 + random.randrange(20000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise AssertionError("no free port")
 
 
 class Cli(unittest.TestCase):
@@ -245,7 +253,7 @@ class Running(Cli):
         self.expect(75, "run", "-c", self.file(MINIMAL), "--state", self.state(), "--http", "")
         self.expect(75, "offsets", "reset", "--yes", "-c", self.file(MINIMAL), "--state", self.state())
         process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(10), 0)
+        self.assertEqual(process.wait(30), 0)
         text = pathlib.Path(f"{self.dir.name}/log").read_text(encoding="utf-8")
         self.assertNotIn("hidden-word", text)
         for line in text.splitlines():
