@@ -17,7 +17,7 @@ BIG = "CREATE TABLE big (id int PRIMARY KEY, v text); INSERT INTO big SELECT g, 
 
 
 class Incremental(Case):
-    LIMIT_SECONDS = 150
+    LIMIT_SECONDS = 240
 
     def progress(self, job):
         return ((job.stored() or {}).get("position") or {}).get("incremental")

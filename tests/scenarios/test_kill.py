@@ -94,7 +94,7 @@ class Kill(Case):
                     time.sleep(rng.uniform(0.5, 2))
                     own.kill()
                     own.start()
-                    program.wait_state(timeout=30)
+                    program.wait_state()
                 time.sleep(1)
             self.settle(self.kafka, program)
             self.assertGreaterEqual(program.status()["restarts"], 6)
