@@ -15,7 +15,7 @@ class Config(Case):
     LIMIT_SECONDS = 30
 
     def refused(self, text, exit_code, code, words="", hint="", command=("run",)):
-        ended = self.job(text).command(*command, timeout=20)
+        ended = self.job(text).command(*command, timeout=60)
         self.assert_fails(ended, exit_code, code, words, hint)
         self.assertFalse((self.folder / "state").exists(), "state was made before the configuration was understood")
 
@@ -50,7 +50,7 @@ class Config(Case):
                             (f"postgres://cdc:{PASSWORD}@127.0.0.1:1/none?nonsense={PASSWORD}", "parameter")):
             with self.subTest(detail=detail):
                 ended = self.job(f"name: shop\nsource: {{url: \"{url}\"}}\nsink: {{url: stdout}}\nhttp: {{listen: \"\"}}\n"
-                                 f"state: {{url: \"file:{self.folder}/state\"}}\n").once(timeout=20)
+                                 f"state: {{url: \"file:{self.folder}/state\"}}\n").once(timeout=60)
                 self.assert_fails(ended, 78, "TR102", "source.url", "%40", detail)
                 self.assertNotIn(part, ended.err)
 

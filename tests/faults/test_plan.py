@@ -14,7 +14,7 @@ SHOP = """CREATE TABLE orders (id int PRIMARY KEY, note text NOT NULL, secret te
 
 
 class Plan(Case):
-    LIMIT_SECONDS = 60
+    LIMIT_SECONDS = 240
 
     def check(self, job, exit_code=0):
         done = job.command("check", "--json")

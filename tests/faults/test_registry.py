@@ -15,7 +15,7 @@ TABLE = f"CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t VALUES (1, 
 
 
 class RegistryFaults(Case):
-    LIMIT_SECONDS = 60
+    LIMIT_SECONDS = 240
 
     def job_with(self, url, **registry):
         return self.kafka_job(self.database(TABLE), events={"registry": {"url": url, "retry_for": "2s", "timeout": "2s", **registry}})

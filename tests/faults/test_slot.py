@@ -15,7 +15,7 @@ TABLE = f"CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t VALUES (1, 
 
 
 class Slot(Case):
-    LIMIT_SECONDS = 60
+    LIMIT_SECONDS = 240
 
     def captured(self):
         """A job that ran once, and its database."""
@@ -61,7 +61,7 @@ class Slot(Case):
                 with job.background() as program:
                     program.wait_state()
                     database.psql(f"DROP PUBLICATION tailrace_{self.tag}; INSERT INTO t VALUES (2, 'lost')")
-                    self.assertEqual(program.process.wait(20), 78, program.tail())
+                    self.assertEqual(program.process.wait(60), 78, program.tail())
                     self.assertIn("TR215", program.tail())
                 database.psql(f"CREATE PUBLICATION tailrace_{self.tag} FOR TABLE t")
                 for _ in range(2):  # the gap does not heal by trying again
@@ -112,7 +112,7 @@ class Slot(Case):
 
 
 class OwnServer(Case):
-    LIMIT_SECONDS = 120
+    LIMIT_SECONDS = 240
 
     def test_wal_status_lost(self):
         own = OwnPostgres("fsync=off", "max_slot_wal_keep_size=1MB", "max_wal_size=32MB", "min_wal_size=32MB")
@@ -176,9 +176,9 @@ class OwnServer(Case):
         with job.background() as program:
             program.wait_state()
             own.stop()
-            waiting = eventually(lambda: (s := program.status()) and s["state"] == "waiting" and s, 10, what="waiting")
+            waiting = eventually(lambda: (s := program.status()) and s["state"] == "waiting" and s, what="waiting")
             self.assertEqual(waiting["error"]["code"], "TR201")
-            self.assertEqual(program.process.wait(30), 69)
+            self.assertEqual(program.process.wait(60), 69)
             self.assertIn("TR201", program.tail())
 
 

@@ -15,7 +15,7 @@ TABLE = f"CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t VALUES (1, 
 
 
 class Source(Case):
-    LIMIT_SECONDS = 60
+    LIMIT_SECONDS = 240
 
     def test_unreachable_database_is_tried_for_the_time_allowed(self):
         ended = self.file_job(f"postgres://cdc:{PASSWORD}@127.0.0.1:1/none").once()
@@ -94,7 +94,7 @@ class Source(Case):
 
 class Login(Case):
     """A server of its own, since passwords and privileges are the server's."""
-    LIMIT_SECONDS = 90
+    LIMIT_SECONDS = 240
 
     @classmethod
     def setUpClass(cls):
@@ -112,7 +112,7 @@ class Login(Case):
         url = self.as_role("cdc").url.replace("cdc@", f"cdc:{PASSWORD}x@")
         ended = self.file_job(url).once()
         self.assert_fails(ended, 77, "TR202", "could not connect to the source", "PGPASSWORD", "password authentication failed")
-        self.assertLess(ended.seconds, 8, "a refused login was tried again")
+        self.assertNotIn("session.retry", ended.err, "a refused login was tried again")
 
     def test_wrong_password_from_the_environment(self):
         ended = self.job(self.config(self.as_role("cdc")), {"PGPASSWORD": PASSWORD + "x"}).once()

@@ -17,7 +17,7 @@ TABLE = f"CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t VALUES (1, 
 
 
 class State(Case):
-    LIMIT_SECONDS = 60
+    LIMIT_SECONDS = 240
 
     def captured(self):
         self.db = self.database(TABLE)
@@ -127,7 +127,7 @@ class State(Case):
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root to mount a small disk")
 class FullDisk(Case):
-    LIMIT_SECONDS = 60
+    LIMIT_SECONDS = 240
 
     def small_disk(self, size):
         place = self.folder / "disk"

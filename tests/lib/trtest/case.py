@@ -18,6 +18,7 @@ from pathlib import Path
 from . import servers
 from .kafka import Kafka
 from .mysql import MySql
+from .own import port_pair
 from .postgres import Postgres, SqlError
 from .program import ProgramError, Tailrace, find_binary
 from .records import read_records, subjects_of, topics_of
@@ -75,7 +76,7 @@ class Job:
         self.config = config
         self.file.write_text(config if isinstance(config, str) else json.dumps(config, indent=2), encoding="utf-8")
 
-    def command(self, *arguments, timeout=60, environment=None):
+    def command(self, *arguments, timeout=120, environment=None):
         """Any command with this job's configuration, to its end."""
         env = dict(os.environ, **self.environment, **(environment or {}))
         words = [self.binary, arguments[0], *(["-c", str(self.file)] if arguments[0] != "version" else []), *arguments[1:]]
@@ -89,7 +90,7 @@ class Job:
             log.write(done.stderr)
         return Ended(done.returncode, done.stdout, done.stderr, time.monotonic() - begin)
 
-    def once(self, *arguments, timeout=60, environment=None):
+    def once(self, *arguments, timeout=120, environment=None):
         return self.command("run", "--once", *arguments, timeout=timeout, environment=environment)
 
     def background(self, *arguments, environment=None):
@@ -104,7 +105,7 @@ class Job:
 
 
 class Case(unittest.TestCase):
-    LIMIT_SECONDS = 120  # for one test; ends it with its clean-up, which a kill by ctest would not
+    LIMIT_SECONDS = 240  # for one test; ends it with its clean-up, which a kill by ctest would not
     PG = "15"
     maxDiff = 2000
 
@@ -178,7 +179,7 @@ class Case(unittest.TestCase):
         """A configuration as a dictionary; `more` holds sections, merged one level deep. Retries are short."""
         if isinstance(sink, dict):
             more, sink = {**more, "sink": sink}, None
-        http = f"127.0.0.1:{servers.free_port()}"
+        http = f"127.0.0.1:{port_pair()}"
         config = {
             "name": self.tag,
             "source": {"url": getattr(database, "url", database), "connect_timeout": "2s", "retry_delay_max": "500ms",
@@ -260,7 +261,7 @@ class MySqlCase(Case):
             self.assertEqual(replay_differences(own, self.db, table, list(keys))[:5], [], table)
 
 
-def eventually(condition, seconds=20, every=0.1, what="it"):
+def eventually(condition, seconds=60, every=0.1, what="it"):
     """The condition's first true value."""
     deadline = time.monotonic() + seconds
     while True:

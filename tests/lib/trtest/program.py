@@ -53,7 +53,7 @@ class Tailrace:
             raise ProgramError(f"tailrace ended by itself with {code}; its log ends\n{self.tail()}")
 
     def get(self, path):
-        with urllib.request.urlopen(f"http://{self.http}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{self.http}{path}", timeout=20) as answer:
             return answer.read()
 
     def status(self):
@@ -63,7 +63,7 @@ class Tailrace:
         except (OSError, ValueError, LookupError):
             return None
 
-    def wait_state(self, state="streaming", timeout=60):
+    def wait_state(self, state="streaming", timeout=90):
         deadline = time.monotonic() + timeout
         seen = None
         while time.monotonic() < deadline:
@@ -74,7 +74,7 @@ class Tailrace:
             time.sleep(0.05)
         raise ProgramError(f"not {state} after {timeout} s; last status {seen}; its log ends\n{self.tail()}")
 
-    def terminate(self, timeout=10):
+    def terminate(self, timeout=30):
         """SIGTERM; the exit code. Not ending in time is an error."""
         self.process.send_signal(signal.SIGTERM)
         try:
