@@ -163,10 +163,11 @@ typedef struct tr_bl_row {
 	tr_bl_table *table;
 	/*
 	 * column_count data each, or NULL (before of an insert, after of a delete). BINARY: the column's own bytes without
-	 * length prefix, as the log has them; ABSENT: not in the row image; TEXT: a JSON document that was put together
-	 * from a partial update. The arrays may be written to; they are filled anew for the next row.
+	 * length prefix, as the log has them (MariaDB's compressed columns: unpacked); ABSENT: not in the row image; TEXT: a
+	 * JSON document that was put together from a partial update; UNCHANGED: of a JSON document only the difference
+	 * came, and the document before is not in the image.
 	 */
-	tr_datum *before, *after;
+	const tr_datum *before, *after;
 	size_t index;            /* of the row in its event, from 0 */
 	bool statement_end;      /* the last row of its statement */
 } tr_bl_row;
