@@ -53,7 +53,8 @@ typedef struct tr_myc {
 	tr_myc_url url;
 	size_t host;        /* of url.hosts: where `sql` is connected to; others connect there, too */
 	uint32_t server_id; /* ours, as a replica */
-	char replica_uuid[40];
+	char replica_name[64]; /* what SHOW REPLICAS shows: pipeline@host */
+	char replica_uuid[40]; /* made from it: our own left-over dump is thrown out, nobody else's */
 	MYSQL *sql;
 	tr_myc_server server;
 	tr_myc_catalog catalog;
