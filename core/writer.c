@@ -47,14 +47,8 @@ bool tr_writer_grow(tr_writer *w, size_t n)
 
 void tr_writer_decimal_u64(tr_writer *w, uint64_t value)
 {
-	uint8_t digits[20];
-	size_t at = sizeof(digits);
-
-	do {
-		digits[--at] = (uint8_t)('0' + value % 10);
-		value /= 10;
-	} while (value > 0);
-	tr_writer_put(w, digits + at, sizeof(digits) - at);
+	if (tr_writer_reserve(w, TR_DECIMAL_BYTES))
+		w->len = (size_t)(tr_put_decimal(w->data + w->len, value) - w->data);
 }
 
 void tr_writer_decimal_i64(tr_writer *w, int64_t value)

@@ -6,6 +6,7 @@
 #ifndef TR_CORE_WRITER_H
 #define TR_CORE_WRITER_H
 
+#include "core/digits.h"
 #include "core/slice.h"
 
 typedef struct tr_writer {
@@ -67,15 +68,11 @@ static inline tr_slice tr_writer_view(const tr_writer *w)
 /* Avro's (and protobuf's) zig-zag variable-length long; 1 to 10 bytes. */
 static inline void tr_writer_zigzag(tr_writer *w, int64_t value)
 {
-	uint64_t n = ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
-	if (!tr_writer_reserve(w, 10))
+	if (!tr_writer_reserve(w, TR_ZIGZAG_BYTES))
 		return;
 	/* A local pointer: a byte stored through `data` could be any field of w, as far as the compiler knows. */
-	uint8_t *at = w->data + w->len;
-	for (; n > 0x7f; n >>= 7)
-		*at++ = (uint8_t)(n | 0x80);
-	*at++ = (uint8_t)n;
-	w->len = (size_t)(at - w->data);
+	uint8_t *end = tr_put_zigzag(w->data + w->len, value);
+	w->len = (size_t)(end - w->data);
 }
 
 /* Decimal digits, no locale, no format call. */

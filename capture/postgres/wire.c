@@ -4,6 +4,7 @@
 
 #include "capture/postgres/incremental.h"
 #include "core/clock.h"
+#include "core/digits.h"
 #include "core/failpoint.h"
 #include "core/log.h"
 #include "core/obj.h"
@@ -15,15 +16,9 @@
 
 static uint32_t put_decimal(char *out, uint64_t value)
 {
-	char digits[20];
-	uint32_t n = 0;
+	uint8_t *at = (uint8_t *)out;
 
-	do
-		digits[n++] = (char)('0' + value % 10);
-	while ((value /= 10) != 0);
-	for (uint32_t i = 0; i < n; i++)
-		out[i] = digits[n - 1 - i];
-	return n;
+	return (uint32_t)(tr_put_decimal(at, value) - at);
 }
 
 /* `["<last commit>",` or `[null,`: constant for a transaction. */

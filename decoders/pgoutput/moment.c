@@ -1,4 +1,5 @@
 /* Dates and times as the server prints them (DateStyle ISO), and as ISO 8601 in Java's dress. */
+#include "core/digits.h"
 #include "decoders/pgoutput/convert.h"
 
 #define YEAR_DIGITS_MAX 7 /* a date goes to 5874897 */
@@ -161,18 +162,11 @@ bool tr_pg_moment_parse(tr_slice text, unsigned has, tr_pg_moment *out)
 	return s.at == s.end && out->date.day <= days_of_month(out->date.year, out->date.month);
 }
 
-static uint8_t *put_two(uint8_t *at, int value)
-{
-	at[0] = (uint8_t)('0' + value / 10);
-	at[1] = (uint8_t)('0' + value % 10);
-	return at + 2;
-}
-
 /* At least four digits; '-' before the year 0, '+' when there are more than four digits. */
 uint8_t *tr_pg_put_date(uint8_t *at, tr_pg_civil date)
 {
 	uint64_t year = (uint64_t)(date.year < 0 ? -date.year : date.year);
-	int digits = 4;
+	unsigned digits = 4;
 
 	for (uint64_t limit = 10000; year >= limit; limit *= 10)
 		digits++;
@@ -180,31 +174,30 @@ uint8_t *tr_pg_put_date(uint8_t *at, tr_pg_civil date)
 		*at++ = '-';
 	else if (digits > 4)
 		*at++ = '+';
-	for (int i = digits; i > 0; i--, year /= 10)
-		at[i - 1] = (uint8_t)('0' + year % 10);
-	at += digits;
+	at = tr_put_fixed(at, year, digits);
 	*at++ = '-';
-	at = put_two(at, date.month);
+	at = tr_put_pair(at, (unsigned)date.month);
 	*at++ = '-';
-	return put_two(at, date.day);
+	return tr_put_pair(at, (unsigned)date.day);
 }
 
 uint8_t *tr_pg_put_time(uint8_t *at, int64_t day_us, int digits)
 {
-	int64_t seconds = day_us / 1000000, fraction = day_us % 1000000;
-	int wanted = digits < 0 ? 6 : digits;
+	uint32_t seconds = (uint32_t)(day_us / 1000000), fraction = (uint32_t)(day_us % 1000000);
+	uint8_t *end;
 
-	at = put_two(at, (int)(seconds / 3600));
+	at = tr_put_pair(at, seconds / 3600);
 	*at++ = ':';
-	at = put_two(at, (int)(seconds / 60 % 60));
+	at = tr_put_pair(at, seconds / 60 % 60);
 	*at++ = ':';
-	at = put_two(at, (int)(seconds % 60));
-	if (wanted == 0 || (digits < 0 && fraction == 0))
+	at = tr_put_pair(at, seconds % 60);
+	if (digits == 0 || (digits < 0 && fraction == 0))
 		return at;
 	*at++ = '.';
-	for (int i = 0; i < wanted && (digits >= 0 || fraction > 0); i++) {
-		*at++ = (uint8_t)('0' + fraction / 100000);
-		fraction = fraction % 100000 * 10;
-	}
-	return at;
+	end = tr_put_fixed(at, fraction, 6);
+	if (digits > 0)
+		return at + digits;
+	while (end[-1] == '0')
+		end--;
+	return end;
 }

@@ -255,15 +255,30 @@ static bool fits_scale(const tr_pg_number *n, size_t scale)
 	return true;
 }
 
+/* The same for one limb that fits in 63 bits. */
+static tr_slice put_small(int64_t value, tr_arena *scratch)
+{
+	uint8_t *out = tr_arena_alloc(scratch, 8);
+	/* Bits that differ from the sign; one more for the sign itself. */
+	uint64_t magnitude = (uint64_t)(value ^ (value >> 63));
+	size_t bytes = magnitude == 0 ? 1 : (size_t)(64 - __builtin_clzll(magnitude)) / 8 + 1;
+
+	if (!out)
+		return tr_slice_of(NULL, 0);
+	for (size_t i = 0; i < 8; i++)
+		out[i] = (uint8_t)((uint64_t)value >> (56 - 8 * i)); /* one store */
+	return tr_slice_of(out + 8 - bytes, bytes);
+}
+
 /*
  * The binary form of a number whose digits, down to the scale, fit in 64 bits: groups straight to the unscaled value.
  * False: it is longer, special or malformed, which the way over text tells apart.
  */
-static bool small_unscaled(tr_datum in, size_t scale, bool *negative, uint64_t *out)
+static bool small_unscaled(tr_datum in, size_t scale, int64_t *out)
 {
 	unsigned count, sign;
 	int weight, next = 0;
-	uint64_t value = 0;
+	int64_t value = 0;
 
 	if (in.form != TR_D_BINARY || in.len < 8 || scale > CHUNK_DIGITS)
 		return false;
@@ -279,13 +294,12 @@ static bool small_unscaled(tr_datum in, size_t scale, bool *negative, uint64_t *
 
 		if (group > 9999 || group % cut != 0)
 			return false;
-		value = value * chunk_powers[places] + group / cut;
+		value = value * (int64_t)chunk_powers[places] + group / cut;
 	}
 	/* What comes behind would be lost. */
 	if ((unsigned)next < count)
 		return false;
-	*negative = sign == SIGN_NEGATIVE && value != 0;
-	*out = value;
+	*out = sign == SIGN_NEGATIVE ? -value : value;
 	return true;
 }
 
@@ -295,13 +309,12 @@ int tr_pg_decode_decimal(const void *arg, tr_datum in, tr_arena *scratch, tr_val
 {
 	const tr_pg_arg *a = arg;
 	size_t scale = (size_t)a->scale;
-	uint64_t limb;
-	bool negative;
+	int64_t small;
 	tr_pg_number n;
 	tr_slice text, bytes;
 
-	if (small_unscaled(in, scale, &negative, &limb)) {
-		bytes = put_twos_complement(&limb, 1, negative, scratch);
+	if (small_unscaled(in, scale, &small)) {
+		bytes = put_small(small, scratch);
 		if (!bytes.ptr)
 			return tr_pg_no_room(a, err);
 		*out = tr_value_slice(bytes);

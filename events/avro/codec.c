@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/digits.h"
 #include "core/obj.h"
 #include "events/avro/schema.h"
 
@@ -51,18 +52,7 @@ static inline void commit(tr_writer *w, const uint8_t *end)
 	w->len = (size_t)(end - w->data);
 }
 
-#define ZIGZAG_MAX_BYTES 10
 #define BRANCH_BYTES 1
-
-static inline uint8_t *put_zigzag(uint8_t *p, int64_t value)
-{
-	uint64_t n = ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
-
-	for (; n > 0x7f; n >>= 7)
-		*p++ = (uint8_t)(n | 0x80);
-	*p++ = (uint8_t)n;
-	return p;
-}
 
 /* Little-endian whatever the machine; compilers make one store of it. */
 static inline uint8_t *put_le(uint8_t *p, uint64_t bits, size_t bytes)
@@ -103,10 +93,10 @@ WRITER(integer)
 	/* Out of range when the bits above the sign bit are not all like it. */
 	if (__builtin_expect(v->kind != TR_V_INT || v->i >> (n->bits - 1) != v->i >> 63, 0))
 		return refuse(n, v, bad);
-	if ((p = room(w, BRANCH_BYTES + ZIGZAG_MAX_BYTES)) != NULL) {
+	if ((p = room(w, BRANCH_BYTES + TR_ZIGZAG_BYTES)) != NULL) {
 		if (nullable)
 			*p++ = n->value_branch;
-		commit(w, put_zigzag(p, v->i));
+		commit(w, tr_put_zigzag(p, v->i));
 	}
 	return NULL;
 }
@@ -151,10 +141,10 @@ WRITER(bytes)
 
 	if (__builtin_expect(v->kind != TR_V_BYTES || v->s.len > BYTES_MAX, 0))
 		return refuse(n, v, bad);
-	if ((p = room(w, BRANCH_BYTES + ZIGZAG_MAX_BYTES + v->s.len)) != NULL) {
+	if ((p = room(w, BRANCH_BYTES + TR_ZIGZAG_BYTES + v->s.len)) != NULL) {
 		if (nullable)
 			*p++ = n->value_branch;
-		p = put_zigzag(p, (int64_t)v->s.len);
+		p = tr_put_zigzag(p, (int64_t)v->s.len);
 		if (v->s.len > 0)
 			memcpy(p, v->s.ptr, v->s.len);
 		commit(w, p + v->s.len);
