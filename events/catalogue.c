@@ -89,10 +89,13 @@ static int make_kinds(tr_catalogue *c, tr_err *err)
 	bool heartbeat = tr_envelope_heartbeat(a, &c->heartbeat.types);
 	bool message = tr_envelope_message(a, config->connector, options, config->source_type, c->transaction_block,
 					   &c->message.types);
+	bool schema_change =
+	    tr_envelope_schema_change(a, config->connector, config->source_type, &c->schema_change.types);
 
 	if (make_kind(c, &c->transaction, transaction, tr_naming_transaction_topic(a, options), err) != 0 ||
 	    make_kind(c, &c->heartbeat, heartbeat, tr_naming_heartbeat_topic(a, options), err) != 0 ||
-	    make_kind(c, &c->message, message, tr_naming_message_topic(a, options), err) != 0)
+	    make_kind(c, &c->message, message, tr_naming_message_topic(a, options), err) != 0 ||
+	    make_kind(c, &c->schema_change, schema_change, tr_naming_schema_topic(a, options), err) != 0)
 		return -1;
 	return 0;
 }

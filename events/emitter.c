@@ -265,7 +265,7 @@ static int add_table_record(event *v, const part *key, const part *value, char o
 	return 0;
 }
 
-/* A record of its own kind: transaction, heartbeat or message. These have no headers. */
+/* A record of its own kind: transaction, heartbeat, message or schema change. Only the last kind has headers. */
 static int add_meta_record(event *v, tr_meta_kind *kind, const tr_value *key, const tr_value *value, char op)
 {
 	const tr_codec *codec;
@@ -558,7 +558,9 @@ static void fill_source(event *v)
 	fields[TR_SRC_NAME] = tr_value_text(config->options->name);
 	fields[TR_SRC_TS_MS] = tr_value_int(us / 1000);
 	fields[TR_SRC_SNAPSHOT] = tr_value_text(tr_snapshot_mark_text(v->change->mark));
-	fields[TR_SRC_DB] = tr_value_text(config->database);
+	fields[TR_SRC_DB] = tr_value_text(v->table		? v->table->database
+					  : v->change->schema ? v->change->schema->database
+							      : config->database);
 	fields[TR_SRC_TS_US] = tr_value_int(us);
 	fields[TR_SRC_TS_NS] = tr_value_int((int64_t)((uint64_t)us * 1000)); /* as Java: a clock past 2262 wraps */
 }
@@ -791,6 +793,31 @@ static int emit_message(event *v)
 	return v->change->replayed ? 0 : put_message(v);
 }
 
+/* Not counted in the transaction: Debezium's DDL is no event of one. */
+static int emit_schema(event *v)
+{
+	const tr_schema_change *change = v->change->schema;
+	tr_meta_kind *kind = &v->e->c->schema_change;
+	const tr_value key[] = {tr_value_text(change->database)};
+	tr_value value[TR_DDL_COUNT] = {
+	    [TR_DDL_SOURCE] = source_value(v),
+	    [TR_DDL_TS_MS] = tr_value_int(v->now_ns / 1000000),
+	    [TR_DDL_DATABASE] = tr_value_text(change->database),
+	    [TR_DDL_SCHEMA] = tr_value_null(),
+	    [TR_DDL_TEXT] = tr_value_slice(change->ddl),
+	};
+	const tr_value key_list = tr_value_list(key, 1), value_list = tr_value_list(value, TR_DDL_COUNT);
+
+	if (!v->e->c->config.options->schema_changes || v->change->replayed)
+		return 0;
+	if (!tr_envelope_table_changes(&v->e->scratch, change, &value[TR_DDL_CHANGES]))
+		return out_of_memory(v);
+	if (add_meta_record(v, kind, &key_list, &value_list, TR_OP_SCHEMA) != 0)
+		return -1;
+	v->e->batch->records[v->e->batch->count - 1].shared_headers = v->e->c->header_count > 0;
+	return 0;
+}
+
 static int images_missing(const event *v)
 {
 	return tr_err_set(v->err, TR_E_DECODE_PROTOCOL, "a change \"%c\" of table \"%s\" came without its row",
@@ -823,6 +850,8 @@ int tr_emitter_change(tr_emitter *e, const tr_change *change, tr_err *err)
 
 	start(&v, e, change, err);
 	fill_source(&v);
+	if (change->op == TR_OP_SCHEMA)
+		return finish(&v, emit_schema(&v));
 	return finish(&v, change->op == TR_OP_MESSAGE ? emit_message(&v) : emit_row(&v));
 }
 

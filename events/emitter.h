@@ -1,6 +1,6 @@
 /*
  * Turns changes into records: the envelope, the key, tombstones, the key-change pair with its headers, truncates, logical
- * messages, transaction metadata and heartbeats. Format-neutral: it builds values and lets codecs write them into the open
+ * messages, schema changes, transaction metadata and heartbeats. Format-neutral: it builds values and lets codecs write them into the open
  * batch. One emitter per thread that emits (capture thread, each snapshot reader); emitters share the catalogue.
  *
  * On the way of a row: no allocation (scratch arena), no lock, no lookup by name.
@@ -68,7 +68,7 @@ void tr_emitter_batch(tr_emitter *e, tr_batch *batch);
  * after that is not announced twice: its first change is then `replayed`.
  */
 int tr_emitter_begin(tr_emitter *e, tr_slice txn_id, int64_t commit_us, tr_err *err);
-int tr_emitter_change(tr_emitter *e, const tr_change *change, tr_err *err); /* row, truncate or message */
+int tr_emitter_change(tr_emitter *e, const tr_change *change, tr_err *err); /* row, truncate, message, schema change */
 int tr_emitter_commit(tr_emitter *e, tr_slice txn_id, int64_t commit_us, tr_err *err);
 int tr_emitter_heartbeat(tr_emitter *e, tr_err *err);
 

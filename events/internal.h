@@ -27,7 +27,7 @@ struct tr_catalogue {
 	uint32_t magic;
 	tr_catalogue_config config;
 	const tr_type *transaction_block;
-	tr_meta_kind transaction, heartbeat, message;
+	tr_meta_kind transaction, heartbeat, message, schema_change;
 	char run_id[37]; /* a UUID */
 	tr_header headers[TR_CONTEXT_HEADERS];
 	size_t header_count;

@@ -121,6 +121,15 @@ char *tr_naming_transaction_topic(tr_arena *a, const tr_event_options *options)
 	return tr_naming_topic(a, options, NULL, options->transaction_topic);
 }
 
+char *tr_naming_schema_topic(tr_arena *a, const tr_event_options *options)
+{
+	tr_writer w;
+
+	tr_writer_init(&w, TEXT_MAX);
+	tr_writer_text(&w, options->name);
+	return sanitized(a, &w);
+}
+
 char *tr_naming_message_topic(tr_arena *a, const tr_event_options *options)
 {
 	tr_writer w;

@@ -21,6 +21,8 @@
 char *tr_naming_topic(tr_arena *a, const tr_event_options *options, const char *namespace_name, const char *table);
 char *tr_naming_heartbeat_topic(tr_arena *a, const tr_event_options *options);
 char *tr_naming_transaction_topic(tr_arena *a, const tr_event_options *options);
+/* <name> alone. */
+char *tr_naming_schema_topic(tr_arena *a, const tr_event_options *options);
 char *tr_naming_message_topic(tr_arena *a, const tr_event_options *options);
 
 /* A full schema name ("srv.public.t.Value"): dots stay. */

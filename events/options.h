@@ -60,6 +60,8 @@ typedef struct tr_event_options {
 	bool unknown_types;          /* include.unknown.datatypes */
 	bool carry_all_types;        /* composites, money[] ...: what Debezium drops (off at compatibility debezium-*) */
 	bool transaction_metadata;
+	bool schema_changes;         /* MySQL, MariaDB: publish DDL on the topic <name> */
+	bool schema_comments;        /* MySQL, MariaDB: comments of tables and columns are part of schemas */
 	bool skip_create, skip_update, skip_delete, skip_truncate, skip_messages;
 	const char *unavailable;     /* placeholder for unchanged TOAST: "__debezium_unavailable_value" */
 	uint32_t money_fraction_digits;
