@@ -66,6 +66,7 @@ struct tr_bl_decoder {
 	char file[TR_BL_FILE_MAX];
 	uint64_t position;
 	bool has_format, checksums;
+	bool mariadb;            /* knows MariaDB's own event types */
 	uint8_t post_bytes[256]; /* by type - 1; valid for types up to post_count */
 	size_t post_count;
 

@@ -276,6 +276,7 @@ static int read_format(tr_bl_cursor *c, tr_err *err)
 		                  header_bytes, TR_BL_HEADER_BYTES);
 	d->post_count = left - 1 < sizeof(d->post_bytes) ? left - 1 : sizeof(d->post_bytes);
 	memcpy(d->post_bytes, c->r.at, d->post_count);
+	d->mariadb = d->post_count >= BL_ANNOTATE_ROWS;
 	const uint8_t algorithm = c->r.at[left - 1];
 	if (algorithm > CHECKSUM_CRC32)
 		return tr_bl_fail(c, TR_E_DECODE_UNKNOWN, err, "checksum algorithm %u is not known", algorithm);

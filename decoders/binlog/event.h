@@ -151,7 +151,8 @@ typedef struct tr_bl_table {
 	tr_slice database, name; /* UTF-8 */
 	const tr_bl_map_column *columns;
 	size_t column_count;
-	/* Which optional metadata came. With binlog_row_metadata=FULL all of them that the table has columns for. */
+	/* Which optional metadata came. With binlog_row_metadata=FULL all of them that the table has something for: with
+	 * names but without a key there is no primary key. MariaDB does not tell visibility. */
 	bool has_signedness, has_names, has_key, has_visibility, has_collations;
 	bool wanted;             /* the owner may clear it in table_map: rows are then passed over unread */
 	void *user;              /* the owner's */
@@ -163,7 +164,8 @@ typedef struct tr_bl_row {
 	tr_bl_table *table;
 	/*
 	 * column_count data each, or NULL (before of an insert, after of a delete). BINARY: the column's own bytes without
-	 * length prefix, as the log has them (MariaDB's compressed columns: unpacked); ABSENT: not in the row image; TEXT: a
+	 * length prefix, as the log has them (CHAR, BINARY and what MariaDB stores in them, such as UUID: without the padding
+	 * at their end; MariaDB's compressed columns: unpacked); ABSENT: not in the row image; TEXT: a
 	 * JSON document that was put together from a partial update; UNCHANGED: of a JSON document only the difference
 	 * came, and the document before is not in the image.
 	 */

@@ -148,15 +148,22 @@ static bool is_numeric(const tr_bl_map_column *column)
 	}
 }
 
+/* As the servers count them: a vector is a kind of blob. */
 static bool is_character(const tr_bl_map_column *column)
 {
 	switch (column->type) {
 	case TR_BL_STRING: case TR_BL_VAR_STRING: case TR_BL_VARCHAR: case TR_BL_TINY_BLOB: case TR_BL_BLOB: case TR_BL_MEDIUM_BLOB:
-	case TR_BL_LONG_BLOB: case TR_BL_BLOB_COMPRESSED: case TR_BL_VARCHAR_COMPRESSED:
+	case TR_BL_LONG_BLOB: case TR_BL_BLOB_COMPRESSED: case TR_BL_VARCHAR_COMPRESSED: case TR_BL_VECTOR:
 		return true;
 	default:
 		return false;
 	}
+}
+
+/* MariaDB tells a collation for geometries, too. */
+static bool is_character_or_geometry(const tr_bl_map_column *column)
+{
+	return column->type == TR_BL_GEOMETRY || is_character(column);
 }
 
 static bool is_choice(const tr_bl_map_column *column)
@@ -330,10 +337,12 @@ static void read_key(part *p, bool prefixed)
 
 static int read_part(part *p, uint8_t type)
 {
+	const column_class characters = p->c->d->mariadb ? is_character_or_geometry : is_character;
+
 	switch (type) {
 	case SIGNEDNESS: read_signedness(p); return 0;
-	case DEFAULT_CHARSET: read_default_collation(p, is_character); return 0;
-	case COLUMN_CHARSET: read_collations(p, is_character); return 0;
+	case DEFAULT_CHARSET: read_default_collation(p, characters); return 0;
+	case COLUMN_CHARSET: read_collations(p, characters); return 0;
 	case COLUMN_NAME: read_names(p); return 0;
 	case SET_VALUES: return read_values(p, is_set);
 	case ENUM_VALUES: return read_values(p, is_enum);
@@ -344,7 +353,9 @@ static int read_part(part *p, uint8_t type)
 	case ENUM_COLUMN_CHARSET: read_collations(p, is_choice); return 0;
 	case VISIBILITY: read_visibility(p); return 0;
 	case DIMENSIONS: read_numbers(p, is_vector, offsetof(tr_bl_map_column, dimensions)); return 0;
-	default: return 0; /* a later version's: its length says where the next begins */
+	default: /* a later version's: its length says where the next begins */
+		tr_reader_bytes(&p->r, tr_reader_left(&p->r));
+		return 0;
 	}
 }
 
@@ -360,7 +371,8 @@ int tr_bl_read_optional(tr_bl_cursor *c, tr_bl_shape *s, tr_err *err)
 			break;
 		if (read_part(&p, type) != 0)
 			return tr_bl_oom(c, err);
-		if (p.r.failed)
+		/* Anything left over means that the columns were counted in another way than the server does. */
+		if (p.r.failed || tr_reader_left(&p.r) > 0)
 			return tr_bl_fail(c, TR_E_DECODE_VALUE, err, "metadata of type %u does not fit the table's %zu columns", type,
 			                  p.count);
 	}
