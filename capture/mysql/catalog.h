@@ -7,8 +7,8 @@
  * is dropped, never guessed.
  *
  * Without (MINIMAL, or MySQL 5.7) the catalogue's columns have to fit the event, all of them in order, and it has to be
- * proved that they were the same when the row was written: tr_myc_ahead reads the log from the row's place to the server's
- * end as it was when the catalogue was read, and no DDL in between may name the table. Else SOURCE_SETTING says to set FULL.
+ * proved that they were the same when the row was written: ahead.c reads the log from the row's place to the server's end
+ * as it was when the catalogue was read, and no DDL in between may name the table. Else SOURCE_SETTING says to set FULL.
  * Nothing is published by a guess.
  *
  * Facts are read anew when a DDL names the table, when the server gives the table another number (it does so whenever it
@@ -24,6 +24,7 @@
 #include <pthread.h>
 
 #include "capture/filter.h"
+#include "capture/mysql/connect.h"
 #include "core/map.h"
 #include "core/metric.h"
 #include "decoders/binlog/column.h"
@@ -40,7 +41,9 @@ typedef struct tr_myc_facts {
 	bool key_primary;
 	const char *charset;        /* default of the table, or NULL */
 	const char *comment;        /* "" = none */
-	tr_writer text;             /* all of it as one text, to compare two moments */
+	/* With `locked`: the end of the server's log behind the lock. Everything that made these facts lies before it. */
+	char log_file[TR_BL_FILE_MAX];
+	uint64_t log_pos;
 } tr_myc_facts;
 void tr_myc_facts_release(tr_myc_facts *f);
 
@@ -71,7 +74,6 @@ typedef struct tr_myc_table_info {
 typedef struct tr_myc_relation {
 	const char *database, *name;
 	bool captured;
-	bool is_signal;
 	bool stale;            /* compile before the next row */
 	tr_table *table;       /* NULL until first compiled */
 	/* the catalogue's: */
@@ -89,23 +91,25 @@ typedef struct tr_myc_place {
 	uint64_t position;
 } tr_myc_place;
 
-/* ahead.c: DDL between the place of the stream and the server's end, for MINIMAL metadata. */
+/* ahead.c */
 typedef struct tr_myc_ahead tr_myc_ahead;
+typedef struct tr_myc tr_myc;
 
 typedef struct tr_myc_catalog {
+	tr_myc *source;        /* for ahead.c's dumps; NULL: MINIMAL metadata is refused */
 	MYSQL **sql;           /* the source's plain connection; it may be replaced after a disconnect */
+	tr_myc_wake *wake;
 	const tr_filter *filter;
 	const tr_event_options *events;
 	const char *signal_table; /* database.table, or NULL */
 	const bool *mariadb;   /* the flavour, once probed */
-	/* Opens a connection that may dump the log from a place to the server's end, without blocking there; see ahead.c.
-	 * NULL: MINIMAL metadata is refused. */
-	tr_myc_ahead *ahead;
 	tr_metrics *metrics;   /* may be NULL */
 	pthread_mutex_t lock;
 	tr_map *relations;     /* "database\0name" -> tr_myc_relation */
+	tr_myc_ahead *ahead;   /* NULL until first needed */
 } tr_myc_catalog;
 
+/* The fields from `source` to `metrics` are the caller's to set. */
 int tr_myc_catalog_init(tr_myc_catalog *c, tr_err *err);
 void tr_myc_catalog_release(tr_myc_catalog *c);
 /* A new session: table numbers begin anew, facts are read again; compiled tables stay for comparison. */
@@ -136,14 +140,23 @@ int tr_myc_relation_compile(tr_myc_catalog *c, tr_myc_relation *rel, tr_catalogu
  * been logged but is not visible yet: the question is asked behind the table's metadata lock.
  */
 int tr_myc_catalog_ddl(tr_myc_catalog *c, const char *database, const char *name, const tr_myc_facts **out, tr_err *err);
-/* The names of databases and tables are case-insensitive on this server when it says so; all facts are to be read again. */
+/* A statement that is not understood, or names a whole database: all facts are to be read again. */
 void tr_myc_catalog_stale(tr_myc_catalog *c);
 
 /* All captured tables (`everything`: all base tables but the server's own). */
 int tr_myc_catalog_list(tr_myc_catalog *c, bool everything, tr_myc_list *out, tr_err *err);
-/* facts.c: one table, asked on connection m. `locked`: behind the table's metadata lock (no DDL on it is under way). */
-int tr_myc_facts_read(MYSQL *m, bool mariadb, const char *database, const char *name, bool locked, tr_myc_facts *out,
-		      tr_err *err);
+/*
+ * facts.c: one table, asked on connection m. `locked`: behind the table's metadata lock, so that no DDL on it is under way:
+ * what the log has of it is visible, and what is visible is in the log.
+ */
+int tr_myc_facts_read(MYSQL *m, tr_myc_wake *wake, bool mariadb, const char *database, const char *name, bool locked,
+		      tr_myc_facts *out, tr_err *err);
+/* The end of the log now. file "" when binary logging is off. */
+int tr_myc_log_end(MYSQL *m, tr_myc_wake *wake, char file[TR_BL_FILE_MAX], uint64_t *position, tr_err *err);
+/* ahead.c: 0 when the log between the two places names no table so; SOURCE_SETTING when it does, or cannot be read. */
+int tr_myc_ahead_clear(tr_myc_catalog *c, const char *database, const char *name, tr_myc_place from, tr_myc_place to,
+		       tr_err *err);
+void tr_myc_ahead_free(tr_myc_ahead *a); /* NULL is fine */
 /*
  * For the snapshot and for check: the table as information_schema has it now, compiled. NULL in *out when it is gone. The
  * table stays the relation's.
