@@ -31,6 +31,7 @@ enum {
 typedef struct tr_bl_step {
 	uint16_t column;
 	uint8_t prefix;
+	bool unsure;             /* see tr_bl_unsure */
 	enum { TR_BL_PLAIN, TR_BL_JSON_STEP, TR_BL_COMPRESSED_STEP } kind;
 	uint32_t bytes;
 } tr_bl_step;
@@ -43,6 +44,7 @@ typedef struct tr_bl_shape {
 	tr_bl_map_column *columns; /* the table's, while they are filled */
 	tr_bl_step *steps;       /* one per column */
 	size_t json_count;
+	size_t unsure_count;     /* columns whose size in a row the owner has not told yet */
 	bool unpacks;            /* has compressed columns: a row needs scratch memory */
 	uint64_t statement;      /* the last that named it */
 	uint64_t used;           /* clock of the last TABLE_MAP */

@@ -217,6 +217,16 @@ int tr_bl_decoder_at(tr_bl_decoder *d, const char *file, uint64_t position, tr_e
 /* Decodes one event, header and checksum included. */
 int tr_bl_decode(tr_bl_decoder *d, tr_slice event, tr_err *err);
 
+/*
+ * MariaDB's temporal columns in its format before 10.1 (mysql56_temporal_format=OFF, or a table from then) have a fraction
+ * that TABLE_MAP is silent about. The owner has to tell it within table_map, from the catalogue, for each such column
+ * (TR_BL_TIME, TR_BL_DATETIME, TR_BL_TIMESTAMP, tr_bl_unsure) of a wanted table: rows would be cut wrongly without. 0 is an
+ * answer, too. With a fraction the value is a big-endian integer: of microseconds since -838:59:59 (TIME) or of the
+ * packed fields (DATETIME) in 3 to 8 bytes, or 4 bytes of seconds and up to 3 of the fraction (TIMESTAMP).
+ */
+bool tr_bl_unsure(const tr_bl_table *table, size_t column);
+int tr_bl_tell_fraction(tr_bl_table *table, size_t column, unsigned digits, tr_err *err);
+
 /* Reads the header alone (scanning ahead for QUERY events, say). false when it is short or tells a wrong size. */
 bool tr_bl_peek(tr_slice event, tr_bl_event *out);
 /* The type's name as the server prints it ("Write_rows"), or "event". */

@@ -3,10 +3,10 @@
 #define LOAD_BYTES 13 /* EXECUTE_LOAD_QUERY: file, places in the text, what to do with duplicates */
 
 /* Variables that a QUERY carries, by the servers' codes: their sizes, or how they tell it. */
-enum { NOT_KNOWN = 0, STRING_AND_NUL = 101, STRING, TWO_STRINGS, NAMES };
+enum { NOT_KNOWN = 0, STRING_AND_NUL = 101, STRING, TWO_STRINGS, NAMES, PAIRS };
 static const uint8_t variable_bytes[256] = {
 	[0] = 4, [1] = 8, [2] = STRING_AND_NUL, [3] = 4, [4] = 6, [5] = STRING, [6] = STRING, [7] = 2, [8] = 2, [9] = 8, [10] = 4,
-	[11] = TWO_STRINGS, [12] = NAMES, [13] = 3, [16] = 1, [17] = 8, [18] = 2, [19] = 1, [20] = 1, [128] = 3, [129] = 8,
+	[11] = TWO_STRINGS, [12] = NAMES, [13] = 3, [16] = 1, [17] = 8, [18] = 2, [19] = 1, [20] = 1, [128] = 3, [129] = 8, [131] = PAIRS,
 };
 enum { SQL_MODE = 1, CHARSET = 4, MICROSECONDS = 13, MARIADB_MICROSECONDS = 128 };
 #define NAMES_TOO_MANY 254
@@ -24,6 +24,13 @@ static void skip_string(tr_reader *r, size_t more)
 	size_t bytes = tr_reader_u8(r);
 
 	tr_reader_bytes(r, bytes + more);
+}
+
+static void skip_pairs(tr_reader *r)
+{
+	size_t count = tr_reader_u8(r);
+
+	tr_reader_bytes(r, count * 4);
 }
 
 /* Behind a variable we do not know nothing more can be read; the ones we need come early. */
@@ -48,6 +55,7 @@ static void read_variables(tr_reader r, tr_bl_query *m)
 		case STRING: skip_string(&r, 0); break;
 		case TWO_STRINGS: skip_string(&r, 0), skip_string(&r, 0); break;
 		case NAMES: skip_names(&r); break;
+		case PAIRS: skip_pairs(&r); break;
 		default: tr_reader_bytes(&r, bytes);
 		}
 	}

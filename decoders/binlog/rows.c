@@ -289,11 +289,23 @@ static int read_images(walk *w, tr_err *err)
 	return 0;
 }
 
+static int fail_unsure(const tr_bl_cursor *c, const tr_bl_shape *s, tr_err *err)
+{
+	tr_bl_fail(c, TR_E_TYPE_UNSUPPORTED, err, "table %.*s.%.*s has temporal columns in MariaDB's old format, whose fraction is "
+	           "not known", (int)s->table.database.len, (const char *)s->table.database.ptr, (int)s->table.name.len,
+	           (const char *)s->table.name.ptr);
+	return tr_err_hint(err, "everything before this transaction is safe; SET GLOBAL mysql56_temporal_format=ON and "
+	                        "ALTER TABLE ... FORCE give the table the present format for later changes; a new snapshot "
+	                        "takes the ones in between");
+}
+
 static int read_table_rows(tr_bl_cursor *c, const form *f, tr_bl_shape *s, bool statement_end, tr_err *err)
 {
 	walk w = {.c = c, .s = s, .form = *f};
 	tr_slice rows;
 
+	if (s->unsure_count > 0)
+		return fail_unsure(c, s, err);
 	if (read_images(&w, err) != 0)
 		return -1;
 	rows = tr_slice_of(c->r.at, tr_reader_left(&c->r));

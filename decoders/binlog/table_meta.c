@@ -101,6 +101,38 @@ static bool read_meta(tr_reader *meta, tr_bl_map_column *column, tr_bl_step *ste
 	}
 }
 
+static bool is_old_temporal(uint8_t type)
+{
+	return type == TR_BL_TIME || type == TR_BL_DATETIME || type == TR_BL_TIMESTAMP;
+}
+
+bool tr_bl_unsure(const tr_bl_table *table, size_t column)
+{
+	/* The table is the first part of its shape. */
+	const tr_bl_shape *s = (const tr_bl_shape *)(const void *)table;
+
+	return column < table->column_count && s->steps[column].unsure;
+}
+
+int tr_bl_tell_fraction(tr_bl_table *table, size_t column, unsigned digits, tr_err *err)
+{
+	static const uint8_t time_bytes[] = {3, 4, 4, 5, 5, 5, 6}, datetime_bytes[] = {8, 6, 6, 7, 7, 7, 8},
+			     timestamp_bytes[] = {4, 5, 5, 6, 6, 7, 7};
+	tr_bl_shape *s = (tr_bl_shape *)(void *)table;
+	uint8_t type;
+
+	if (!tr_bl_unsure(table, column) || digits > 6)
+		return tr_err_set(err, TR_E_BUG, "%u digits of a fraction told for column %zu, which has none to tell", digits,
+		                  column + 1);
+	type = s->columns[column].type;
+	s->columns[column].scale = (uint8_t)digits;
+	s->steps[column].bytes = type == TR_BL_TIME ? time_bytes[digits] : type == TR_BL_DATETIME ? datetime_bytes[digits]
+	                                                                                         : timestamp_bytes[digits];
+	s->steps[column].unsure = false;
+	s->unsure_count--;
+	return 0;
+}
+
 int tr_bl_read_columns(tr_bl_cursor *c, tr_bl_shape *s, tr_err *err)
 {
 	const size_t count = s->table.column_count;
@@ -125,6 +157,8 @@ int tr_bl_read_columns(tr_bl_cursor *c, tr_bl_shape *s, tr_err *err)
 			return tr_bl_fail(c, TR_E_DECODE_UNKNOWN, err, "column %zu of table %.*s.%.*s has type %u with metadata that is "
 			                  "not known", i + 1, (int)s->table.database.len, (const char *)s->table.database.ptr,
 			                  (int)s->table.name.len, (const char *)s->table.name.ptr, types[i]);
+		s->steps[i].unsure = c->d->mariadb && is_old_temporal(types[i]);
+		s->unsure_count += s->steps[i].unsure;
 		s->json_count += s->steps[i].kind == TR_BL_JSON_STEP;
 		s->unpacks |= s->steps[i].kind == TR_BL_COMPRESSED_STEP;
 	}
