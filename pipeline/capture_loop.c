@@ -96,6 +96,16 @@ static int stream(tr_session *s, tr_listener *l, tr_err *err)
 	return 0;
 }
 
+/* What the next positions belong to: after a promotion another branch of history than the stored one, which `prepare` has
+ * found to hold the stored position too. Durable before the first position that may lie on the new branch only. */
+static bool identity_changed(const tr_pipeline *p)
+{
+	tr_source_identity now = {0};
+
+	p->source->ops->identity(p->source, &now);
+	return !tr_slice_eq(tr_slice_str(now.text), tr_writer_view(&p->record.identity));
+}
+
 static int stream_phase(tr_session *s, bool had_position, tr_err *err)
 {
 	tr_pipeline *p = s->p;
@@ -103,7 +113,7 @@ static int stream_phase(tr_session *s, bool had_position, tr_err *err)
 	int result;
 
 	/* Without a snapshot the intent is recorded here, before `start` makes the slot. */
-	if (!had_position && tr_session_note(s, TR_NOTE_IDENTITY, false, err) != 0)
+	if ((!had_position || identity_changed(p)) && tr_session_note(s, TR_NOTE_IDENTITY, false, err) != 0)
 		return -1;
 	if (tr_stream_listener_new(&h, s, err) != 0)
 		return -1;

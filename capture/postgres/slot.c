@@ -89,8 +89,11 @@ static int timeline_end(tr_pgc *s, uint32_t timeline, uint64_t *out, tr_err *err
 	return 0;
 }
 
-/* A promotion makes a new timeline; the position is good when it lies before the point where the old one was left. */
-static int check_timeline(tr_pgc *s, uint32_t stored, uint64_t position, tr_err *err)
+/* A promotion makes a new timeline; the position is good when it lies before the point where the old one was left.
+ * It may also lie behind it when a standby was promoted under our stream, which goes on without a word. Then the slot has
+ * been confirmed behind that point, and only we confirm, only what is durable, and on this server: a slot that was
+ * synchronised from the old primary is not ahead of the log that the promoted server had taken from it. */
+static int check_timeline(tr_pgc *s, uint32_t stored, uint64_t position, const tr_pgc_slot *slot, tr_err *err)
 {
 	char was[16], is[16];
 	uint64_t end = 0;
@@ -99,14 +102,14 @@ static int check_timeline(tr_pgc *s, uint32_t stored, uint64_t position, tr_err 
 		return 0;
 	if (stored < s->server.id.timeline && timeline_end(s, stored, &end, err))
 		return -1;
-	if (end != 0 && position <= end)
+	if (end != 0 && (position <= end || (slot->exists && !slot->invalid && slot->confirmed_lsn > end)))
 		return 0;
 	snprintf(was, sizeof(was), "%u", stored);
 	snprintf(is, sizeof(is), "%u", s->server.id.timeline);
 	return foreign(err, "branch of the server's history (timeline)", was, is);
 }
 
-int tr_pgc_identity_check(tr_pgc *s, const tr_pgc_identity *stored, uint64_t position, tr_err *err)
+int tr_pgc_identity_check(tr_pgc *s, const tr_pgc_identity *stored, uint64_t position, const tr_pgc_slot *slot, tr_err *err)
 {
 	if (strcmp(stored->system, s->server.id.system) != 0)
 		return foreign(err, "server (system identifier)", stored->system, s->server.id.system);
@@ -114,7 +117,7 @@ int tr_pgc_identity_check(tr_pgc *s, const tr_pgc_identity *stored, uint64_t pos
 		return foreign(err, "database", stored->database, s->server.id.database);
 	if (strcmp(stored->slot, s->slot) != 0)
 		return foreign(err, "replication slot", stored->slot, s->slot);
-	return check_timeline(s, stored->timeline, position, err);
+	return check_timeline(s, stored->timeline, position, slot, err);
 }
 
 /* --- the slot ---------------------------------------------------------------------------------- */

@@ -222,7 +222,7 @@ static int plan_resumed(tr_pgc *s, const tr_pgc_slot *slot, tr_slice position, t
 	return log_reaches(s, s->position.lsn, err) ? -1 : tr_pgc_slot_serves(s, slot, s->position.lsn, err);
 }
 
-static int check_identity(tr_pgc *s, tr_slice text, tr_slice position, tr_err *err)
+static int check_identity(tr_pgc *s, tr_slice text, tr_slice position, const tr_pgc_slot *slot, tr_err *err)
 {
 	tr_pgc_identity stored;
 	tr_pgc_position at = {0};
@@ -235,7 +235,7 @@ static int check_identity(tr_pgc *s, tr_slice text, tr_slice position, tr_err *e
 	}
 	if (position.len > 0 && !tr_pgc_position_read(position, &at))
 		at.lsn = 0;
-	return tr_pgc_identity_check(s, &stored, at.lsn, err);
+	return tr_pgc_identity_check(s, &stored, at.lsn, slot, err);
 }
 
 static int source_prepare(tr_source *base, tr_slice position, tr_slice identity, bool *snapshot, tr_err *err)
@@ -247,7 +247,7 @@ static int source_prepare(tr_source *base, tr_slice position, tr_slice identity,
 	*snapshot = false;
 	if (tr_pgc_open_sql(s, err) || tr_pgc_open_repl(s, err) || tr_pgc_server_read(s, err))
 		return -1;
-	if (check_identity(s, identity, position, err) || tr_pgc_slot_read(s, &slot, err))
+	if (tr_pgc_slot_read(s, &slot, err) || check_identity(s, identity, position, &slot, err))
 		return -1;
 	atomic_store(&s->lag.retained_bytes, slot.retained_bytes);
 	planned = position.len > 0 ? plan_resumed(s, &slot, position, err) : plan_new(s, &slot, identity.len > 0, err);

@@ -1,5 +1,6 @@
 # Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
 """Servers of a test's own, which it may kill, starve or replace. They are made by the scripts of tests/services."""
+import os
 import random
 import shutil
 import socket
@@ -70,6 +71,33 @@ class OwnPostgres(Own):
         """Replaces pg_hba.conf."""
         (self.dir / "data" / "pg_hba.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
         self.server.psql("SELECT pg_reload_conf()")
+
+
+class OwnStandby(OwnPostgres):
+    """A hot standby of another OwnPostgres, on a physical slot of its own."""
+
+    def __init__(self, primary, *settings):
+        self.primary = primary
+        super().__init__(*settings, "hot_standby_feedback=on", "primary_slot_name=standby", version=primary.version)
+
+    def start(self):
+        if not (self.dir / "data").exists():
+            self.copy_primary()
+        service("postgres", "start", self.dir, self.port, self.version, f"unix_socket_directories={self.dir}", *self.settings)
+
+    def copy_primary(self):
+        programs = service("postgres", "bin", self.version)
+        words = [f"{programs}/pg_basebackup", "-D", str(self.dir / "data"), "-R", "-X", "stream", "-c", "fast", "-C", "-S", "standby",
+                 "-d", f"host=127.0.0.1 port={self.primary.port} user=postgres dbname=postgres"]
+        if os.geteuid() == 0:
+            shutil.chown(self.dir, "postgres", "postgres")
+            words = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--", *words]
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        if done.returncode:
+            raise ServiceError(f"pg_basebackup ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
+
+    def promote(self):
+        self.server.psql("SELECT pg_promote()")
 
 
 class OwnMySql(Own):
