@@ -1,11 +1,14 @@
 #include "capture/postgres/connect.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -215,9 +218,42 @@ static int login_error(PGconn *c, bool replication, tr_err *err)
 
 /* --- connecting -------------------------------------------------------------------------------- */
 
-/* What stands before dbname yields to the URL; what stands behind it does not. */
-static PGconn *start_login(const char *url, bool replication)
+#define USER_TIMEOUT_MS 60000 /* a peer that acknowledges nothing for so long is gone */
+
+/* libpq goes on to the next host only when one fails, and a machine that is gone fails after minutes: each gets its share. */
+static int host_share_ms(const char *url, int timeout_ms)
 {
+	PQconninfoOption *options = PQconninfoParse(url, NULL);
+	int hosts = 1;
+
+	for (const PQconninfoOption *o = options; o && o->keyword; o++) {
+		int n = 1;
+
+		if (!o->val || (strcmp(o->keyword, "host") != 0 && strcmp(o->keyword, "hostaddr") != 0))
+			continue;
+		for (const char *at = strchr(o->val, ','); at; at = strchr(at + 1, ','))
+			n++;
+		hosts = n > hosts ? n : hosts;
+	}
+	PQconninfoFree(options);
+	return hosts > 1 && timeout_ms / hosts < USER_TIMEOUT_MS ? timeout_ms / hosts : USER_TIMEOUT_MS;
+}
+
+/* After the login the share is no limit any more. A socket of another kind, or a value from the URL, stays as it is; so
+ * does a share that cannot be lifted: a connection given up earlier is made again. */
+static void lift_host_share(PGconn *c, int share_ms)
+{
+	unsigned is = 0, wanted = USER_TIMEOUT_MS;
+	socklen_t len = sizeof(is);
+
+	if (getsockopt(PQsocket(c), IPPROTO_TCP, TCP_USER_TIMEOUT, &is, &len) == 0 && is == (unsigned)share_ms)
+		(void)setsockopt(PQsocket(c), IPPROTO_TCP, TCP_USER_TIMEOUT, &wanted, sizeof(wanted));
+}
+
+/* What stands before dbname yields to the URL; what stands behind it does not. */
+static PGconn *start_login(const char *url, bool replication, int share_ms)
+{
+	char share[16];
 	const char *keywords[] = {"keepalives_idle",
 				  "keepalives_interval",
 				  "keepalives_count",
@@ -227,9 +263,10 @@ static PGconn *start_login(const char *url, bool replication)
 				  "client_encoding",
 				  replication ? "replication" : NULL,
 				  NULL};
-	const char *values[] = {"30", "10", "3", "60000", "tailrace", url, "UTF8", replication ? "database" : NULL,
+	const char *values[] = {"30", "10", "3", share, "tailrace", url, "UTF8", replication ? "database" : NULL,
 				NULL};
 
+	snprintf(share, sizeof(share), "%d", share_ms);
 	return PQconnectStartParams(keywords, values, 1);
 }
 
@@ -349,24 +386,32 @@ out:
 int tr_pgc_connect(PGconn **out, const tr_pgc_dial *dial, bool replication, tr_err *err)
 {
 	PGconn *c;
-	int result = -1;
+	int result = -1, share_ms;
 
 	*out = NULL;
 	if (check_url(dial->url, err))
 		return -1;
-	c = start_login(dial->url, replication);
+	share_ms = host_share_ms(dial->url, dial->timeout_ms);
+	c = start_login(dial->url, replication, share_ms);
 	if (!c) {
 		tr_err_set(err, TR_E_MEMORY, "out of memory");
 		goto out;
 	}
 	if (PQstatus(c) == CONNECTION_BAD) {
 		login_error(c, replication, err);
-		if (err && !PQhost(c))
+		if (PQhost(c) && *PQhost(c))
+			goto out;
+		/* libpq has not come as far as a host: the URL, or the service it names, is at fault. */
+		if (err)
 			err->code = TR_E_CONFIG;
+		tr_err_hint(err, "Check source.url, and the service file when it names a service.");
 		goto out;
 	}
 	PQsetErrorVerbosity(c, PQERRORS_VERBOSE);
-	if (await_login(c, dial, replication, err) || prepare_session(c, dial, err))
+	if (await_login(c, dial, replication, err))
+		goto out;
+	lift_host_share(c, share_ms);
+	if (prepare_session(c, dial, err))
 		goto out;
 	*out = c;
 	c = NULL;
