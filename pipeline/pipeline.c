@@ -90,6 +90,23 @@ int tr_pipeline_new(tr_pipeline **out, const tr_pipeline_config *config, tr_err 
 	return 0;
 }
 
+tr_store_options tr_pipeline_store_options(const tr_pipeline_config *config, bool read_only)
+{
+	const tr_sink_options *sink = &config->sink;
+	const tr_sink_ops *ops = tr_sink_find(sink->url, NULL);
+	bool kafka = ops && ops->fence;
+
+	return (tr_store_options){
+	    .url = config->state_url,
+	    .pipeline = config->name,
+	    .read_only = read_only,
+	    .kafka_url = kafka ? sink->url : NULL,
+	    .kafka_properties = sink->properties,
+	    .kafka_property_count = sink->property_count,
+	    .replication = sink->replication,
+	};
+}
+
 static int open_store(tr_pipeline *p, tr_err *err)
 {
 	const char *known = NULL;
@@ -97,7 +114,9 @@ static int open_store(tr_pipeline *p, tr_err *err)
 
 	if (!ops)
 		return tr_err_set(err, TR_E_CONFIG, "state \"%s\" has no known scheme (known: %s)", p->config->state_url, known);
-	if (ops->open(&p->store, p->config->state_url, p->config->name, false, err) != 0)
+	tr_store_options options = tr_pipeline_store_options(p->config, false);
+	options.stop = &p->stop_flag;
+	if (ops->open(&p->store, &options, err) != 0)
 		return -1;
 	int found = ops->load(p->store, &p->record, err);
 	if (found == 1 && p->record.position.len > 0 && p->record.position.len < sizeof(p->position))

@@ -58,6 +58,9 @@ typedef struct tr_pipeline_status {
 
 typedef struct tr_pipeline tr_pipeline;
 
+/* How the state of this pipeline is opened. */
+tr_store_options tr_pipeline_store_options(const tr_pipeline_config *config, bool read_only);
+
 /* Opens nothing yet; config (and all it points to) is borrowed until free. */
 int tr_pipeline_new(tr_pipeline **out, const tr_pipeline_config *config, tr_err *err);
 /* Takes the state's lock, opens sink and source objects, starts the threads. Errors found here end before anything ran. */

@@ -83,11 +83,12 @@ static void check_state(tr_report *r, const tr_pipeline_config *p)
 	tr_store *store = NULL;
 	tr_record_state record;
 	tr_err err = {0};
+	tr_store_options options = tr_pipeline_store_options(p, true);
 	int found;
 
 	check_state_directory(r, p->state_url);
 	tr_record_state_init(&record);
-	if (ops->open(&store, p->state_url, p->name, true, &err) < 0 || (found = ops->load(store, &record, &err)) < 0)
+	if (ops->open(&store, &options, &err) < 0 || (found = ops->load(store, &record, &err)) < 0)
 		tr_report_error(r, "state", &err);
 	else if (found)
 		tr_report_ok(r, "state", "holds a position; the next run continues there");

@@ -18,8 +18,10 @@ typedef struct offsets {
 
 static int open_record(offsets *o, bool read_only, tr_err *err)
 {
+	tr_store_options options = tr_pipeline_store_options(o->pipeline, read_only);
+
 	o->ops = tr_store_find(o->pipeline->state_url, NULL);
-	if (o->ops->open(&o->store, o->pipeline->state_url, o->pipeline->name, read_only, err) < 0)
+	if (o->ops->open(&o->store, &options, err) < 0)
 		return -1;
 	o->found = o->ops->load(o->store, &o->record, err);
 	return o->found;

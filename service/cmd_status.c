@@ -33,11 +33,12 @@ static int read_durable(const tr_pipeline_config *p, json_t **out, tr_err *err)
 {
 	const tr_store_ops *ops = tr_store_find(p->state_url, NULL);
 	tr_store *store = NULL;
+	tr_store_options options = tr_pipeline_store_options(p, true);
 	tr_record_state record;
 	int found;
 
 	tr_record_state_init(&record);
-	found = ops->open(&store, p->state_url, p->name, true, err);
+	found = ops->open(&store, &options, err);
 	if (found == 0)
 		found = ops->load(store, &record, err);
 	*out = found > 0 ? durable_json(&record) : json_null();

@@ -3,18 +3,24 @@
  * order per topic partition, and settles each batch: SETTLED when every record is durable there, FAILED otherwise. Accepted
  * is not delivered.
  *
- * Threads: all functions are called by the delivery thread, except check (main thread, nothing running) and interrupt.
+ * Exactly once: a sink with transactions (fence, begin, commit, abort: all of them or none) makes what was sent between begin
+ * and commit visible to readers of committed records together with the pipeline's state record, or not at all:
+ *
+ *     open -> fence -> (the state is read) -> begin -> send... -> all settled -> commit -> begin -> ...
+ *
+ * After any error of these the outcome is unknown to the caller: it frees the sink, opens a new one, fences, and reads the
+ * state again; what that says is the outcome.
+ *
+ * Threads: all functions are called by the delivery thread, except check (main thread, nothing running), fence (before the
+ * delivery thread runs) and interrupt.
  */
 #ifndef TR_SINKS_SINK_H
 #define TR_SINKS_SINK_H
 
 #include "core/finding.h"
 #include "core/metric.h"
+#include "core/property.h"
 #include "events/batch.h"
-
-typedef struct tr_property {
-	const char *key, *value;
-} tr_property;
 
 typedef struct tr_sink_options {
 	const char *url;                    /* kafka://host:port[,host:port] | file:DIR | stdout | null */
@@ -36,7 +42,16 @@ typedef struct tr_sink_options {
 	const char *name;                   /* pipeline name */
 	const tr_event_options *events;
 	uint64_t queue_bytes;               /* share of limits.memory the sink may hold beyond the batches */
+	const char *transactional_id;       /* exactly once: one for the pipeline, in all its instances; NULL = no transactions */
+	int transaction_timeout_ms;         /* after which the brokers abort what is open */
 } tr_sink_options;
+
+/* A record that becomes durable with a transaction: the state. */
+typedef struct tr_sink_entry {
+	const char *topic;
+	int32_t partition;
+	tr_slice key, value;
+} tr_sink_entry;
 
 typedef struct tr_sink tr_sink;
 
@@ -55,6 +70,14 @@ typedef struct tr_sink_ops {
 	tr_batch *(*settled)(tr_sink *s);
 	/* Asks for everything sent to become durable soon (idle, end of --once): files are closed and made visible. */
 	int (*flush)(tr_sink *s, tr_err *err);
+	/* NULL: the sink has no transactions. Waits until no earlier instance can write any more and what it left open is decided
+	 * (its transaction committed or aborted). *stop ends the wait with INTERRUPTED. SINK_FENCED: a newer instance came. */
+	int (*fence)(tr_sink *s, const volatile bool *stop, tr_err *err);
+	int (*begin)(tr_sink *s, tr_err *err);
+	/* Everything sent is settled. Commits it together with the entry; 0: both are durable and visible. */
+	int (*commit)(tr_sink *s, const tr_sink_entry *entry, tr_err *err);
+	/* Takes everything since begin back. */
+	int (*abort)(tr_sink *s, tr_err *err);
 	void (*interrupt)(tr_sink *s);
 	/* Forgets what is not settled (those batches go back to their pool, FAILED), closes, frees. NULL is fine. Called before
 	 * the topics the records point at are freed: the sink's handles on them are taken off. */

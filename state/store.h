@@ -6,22 +6,44 @@
 #define TR_STATE_STORE_H
 
 #include "core/err.h"
+#include "core/property.h"
 #include "core/writer.h"
 #include "state/record.h"
 
 typedef struct tr_store tr_store;
 
+typedef struct tr_store_options {
+	const char *url;      /* file:DIR | kafka | kafka:TOPIC | kafka://BROKERS/TOPIC */
+	const char *pipeline;
+	bool read_only;       /* no lock, no creation: for `status` and `offsets show` */
+	/* For a store on the brokers of the sink: its url and properties; NULL when the sink is another. */
+	const char *kafka_url;
+	const tr_property *kafka_properties;
+	size_t kafka_property_count;
+	int replication;      /* of a topic made by us; -1 = the broker's default */
+	const volatile bool *stop; /* ends waits with INTERRUPTED; may be NULL */
+} tr_store_options;
+
+/* A record of a store that lies in Kafka, ready to be produced there within a transaction of the sink. */
+typedef struct tr_store_entry {
+	const char *topic;
+	int32_t partition;
+	tr_slice key, value; /* valid until the next call */
+} tr_store_entry;
+
 typedef struct tr_store_ops {
 	const char *kind;    /* "sqlite" */
 	const char *schemes; /* "file" */
-	/* Opens or makes the store at url for this pipeline and takes its lock (STATE_BUSY when another process has it).
+	/* Opens or makes the store for this pipeline and takes its lock (STATE_BUSY when another process has it).
 	 * read_only: no lock, no creation, for `status` and `offsets show`; a store that does not exist is then not an error:
 	 * load finds nothing. */
-	int (*open)(tr_store **out, const char *url, const char *pipeline, bool read_only, tr_err *err);
+	int (*open)(tr_store **out, const tr_store_options *options, tr_err *err);
 	/* 1: found and read into record (initialised by the caller), 0: none stored, -1: damaged or newer version. */
 	int (*load)(tr_store *s, tr_record_state *record, tr_err *err);
 	/* Durable on return. */
 	int (*save)(tr_store *s, const tr_record_state *record, tr_err *err);
+	/* NULL: the store is not in Kafka. The record as the sink's transaction has to write it, instead of `save`. */
+	int (*entry)(tr_store *s, const tr_record_state *record, tr_store_entry *out, tr_err *err);
 	/* Removes the record after keeping a copy of it (offsets reset/set): the copy's name goes to backup. */
 	int (*reset)(tr_store *s, char *backup, size_t backup_size, tr_err *err);
 	/* All pipelines in this store. */

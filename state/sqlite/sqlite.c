@@ -291,8 +291,9 @@ static int with_hint(const store *s, tr_err *err)
 	return -1;
 }
 
-static int open_store(tr_store **out, const char *url, const char *pipeline, bool read_only, tr_err *err)
+static int open_store(tr_store **out, const tr_store_options *options, tr_err *err)
 {
+	bool read_only = options->read_only;
 	store *s = calloc(1, sizeof(*s));
 
 	*out = NULL;
@@ -301,13 +302,13 @@ static int open_store(tr_store **out, const char *url, const char *pipeline, boo
 	s->base = (tr_store){.magic = TR_STORE_MAGIC, .ops = &tr_store_sqlite};
 	s->lock_fd = -1;
 	s->read_only = read_only;
-	s->pipeline = strdup(pipeline ? pipeline : "");
+	s->pipeline = strdup(options->pipeline ? options->pipeline : "");
 	tr_writer_init(&s->text, (size_t)64 << 20);
 	if (!s->pipeline) {
 		tr_err_set(err, TR_E_MEMORY, "the store could not be made");
 		goto fail;
 	}
-	if (take_dir(s, url, err) != 0)
+	if (take_dir(s, options->url, err) != 0)
 		goto fail;
 	if (!read_only && (tr_durable_mkdirs(s->dir, 0700, TR_E_STATE_IO, err) != 0 ||
 	                      tr_state_lock(s->dir, s->pipeline, &s->lock_fd, err) != 0))

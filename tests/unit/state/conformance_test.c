@@ -37,7 +37,7 @@ static tr_store *open_store(rig *r, const char *pipeline, bool read_only)
 {
 	tr_store *s = NULL;
 
-	ck_assert_msg(r->ops->open(&s, r->url, pipeline, read_only, &r->err) == 0, "%s: %s", r->err.text, r->err.detail);
+	ck_assert_msg(r->ops->open(&s, &(tr_store_options){.url = r->url, .pipeline = pipeline, .read_only = read_only}, &r->err) == 0, "%s: %s", r->err.text, r->err.detail);
 	return s;
 }
 
@@ -158,7 +158,7 @@ START_TEST(one_process_a_pipeline)
 
 	begin(&r, _i);
 	s = open_store(&r, "shop", false);
-	ck_assert_int_eq(r.ops->open(&other, r.url, "shop", false, &r.err), -1);
+	ck_assert_int_eq(r.ops->open(&other, &(tr_store_options){.url = r.url, .pipeline = "shop", .read_only = false}, &r.err), -1);
 	ck_assert_int_eq(r.err.code, TR_E_STATE_BUSY);
 	snprintf(pid, sizeof(pid), "process %ld", (long)getpid());
 	ck_assert_msg(strstr(r.err.text, pid) != NULL, "%s", r.err.text);

@@ -61,7 +61,7 @@ static void make(void)
 {
 	tr_store *s;
 
-	ck_assert_msg(ops->open(&s, url, "shop", false, &err) == 0, "%s: %s", err.text, err.detail);
+	ck_assert_msg(ops->open(&s, &(tr_store_options){.url = url, .pipeline = "shop", .read_only = false}, &err) == 0, "%s: %s", err.text, err.detail);
 	ck_assert_int_eq(save(s, 1), 0);
 	ops->free(s);
 }
@@ -86,7 +86,7 @@ static void refused(tr_err_code code)
 		tr_store *s = NULL;
 		uint64_t sequence;
 		tr_err_clear(&err);
-		int result = ops->open(&s, url, "shop", read_only, &err);
+		int result = ops->open(&s, &(tr_store_options){.url = url, .pipeline = "shop", .read_only = read_only}, &err);
 		if (result == 0)
 			result = load(s, &sequence);
 		ck_assert_msg(result == -1, "accepted (read only %d)", read_only);
@@ -190,7 +190,7 @@ START_TEST(not_a_directory)
 
 	make();
 	snprintf(file_url, sizeof(file_url), "file:%s", db);
-	ck_assert_int_eq(ops->open(&s, file_url, "shop", false, &err), -1);
+	ck_assert_int_eq(ops->open(&s, &(tr_store_options){.url = file_url, .pipeline = "shop", .read_only = false}, &err), -1);
 	ck_assert_int_eq(err.code, TR_E_STATE_IO);
 	ck_assert(strstr(err.text, db) != NULL && err.hint[0]);
 }
@@ -203,7 +203,7 @@ START_TEST(directory_is_private)
 
 	snprintf(sub, sizeof(sub), "file:%s/x/y/", dir);
 	tr_store *s;
-	ck_assert_int_eq(ops->open(&s, sub, "shop", false, &err), 0);
+	ck_assert_int_eq(ops->open(&s, &(tr_store_options){.url = sub, .pipeline = "shop", .read_only = false}, &err), 0);
 	ops->free(s);
 	snprintf(sub, sizeof(sub), "%s/x/y", dir);
 	ck_assert(stat(sub, &st) == 0);
@@ -220,7 +220,7 @@ START_TEST(locked_by_another_program)
 	sqlite3 *d;
 
 	make();
-	ck_assert(ops->open(&s, url, "shop", false, &err) == 0);
+	ck_assert(ops->open(&s, &(tr_store_options){.url = url, .pipeline = "shop", .read_only = false}, &err) == 0);
 	ck_assert(sqlite3_open(db, &d) == SQLITE_OK);
 	ck_assert(sqlite3_exec(d, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK);
 	ck_assert_int_eq(save(s, 2), -1);
@@ -240,7 +240,7 @@ START_TEST(stopped_in_the_transaction)
 	make();
 	setenv("TAILRACE_FAILPOINT", "state.write=error", 1);
 	tr_failpoint_setup();
-	ck_assert(ops->open(&s, url, "shop", false, &err) == 0);
+	ck_assert(ops->open(&s, &(tr_store_options){.url = url, .pipeline = "shop", .read_only = false}, &err) == 0);
 	ck_assert_int_eq(save(s, 2), -1);
 	ck_assert_int_eq(err.code, TR_E_STATE_IO);
 	ck_assert_int_eq(load(s, &sequence), 1);
@@ -264,7 +264,7 @@ START_TEST(full_disk)
 	if (!mount_small("size=256k"))
 		return;
 	make();
-	ck_assert(ops->open(&s, url, "shop", false, &err) == 0);
+	ck_assert(ops->open(&s, &(tr_store_options){.url = url, .pipeline = "shop", .read_only = false}, &err) == 0);
 	snprintf(fill, sizeof(fill), "%s/fill", dir);
 	int fd = open(fill, O_WRONLY | O_CREAT, 0600);
 	while (write(fd, zeros, sizeof(zeros)) == (ssize_t)sizeof(zeros)) {
@@ -290,7 +290,7 @@ START_TEST(full_disk_at_the_start)
 
 	if (!mount_small("size=8k"))
 		return;
-	ck_assert_int_eq(ops->open(&s, url, "shop", false, &err), -1);
+	ck_assert_int_eq(ops->open(&s, &(tr_store_options){.url = url, .pipeline = "shop", .read_only = false}, &err), -1);
 	ck_assert_msg(err.code == TR_E_STATE_IO, "%s: %s", err.text, err.detail);
 	ck_assert_int_ne(access(db, F_OK), 0);
 }
@@ -305,9 +305,9 @@ START_TEST(read_only_file_system)
 		return;
 	make();
 	ck_assert(mount("none", dir, "tmpfs", MS_REMOUNT | MS_RDONLY, "size=1m") == 0);
-	ck_assert_int_eq(ops->open(&s, url, "shop", false, &err), -1);
+	ck_assert_int_eq(ops->open(&s, &(tr_store_options){.url = url, .pipeline = "shop", .read_only = false}, &err), -1);
 	ck_assert_msg(err.code == TR_E_STATE_IO, "%s: %s", err.text, err.detail);
-	ck_assert_msg(ops->open(&s, url, "shop", true, &err) == 0, "%s: %s", err.text, err.detail);
+	ck_assert_msg(ops->open(&s, &(tr_store_options){.url = url, .pipeline = "shop", .read_only = true}, &err) == 0, "%s: %s", err.text, err.detail);
 	ck_assert_int_eq(load(s, &sequence), 1);
 	ck_assert_uint_eq(sequence, 1);
 	ops->free(s);
