@@ -36,6 +36,10 @@ typedef struct tr_source_options {
 	bool messages;             /* logical messages */
 	bool binary;               /* binary values in the stream when all types of the captured tables allow it */
 	const char *origin;        /* "any" or "none" (PostgreSQL 16+) */
+	/* MySQL, MariaDB */
+	uint32_t server_id;        /* as a replica; 0 = made from the name */
+	bool include_query;        /* source.query: the statement's text, where the server logs it */
+	uint64_t event_max_bytes;  /* of one event of the log; set by the pipeline from limits.memory; 0 = 1 GiB */
 	const char *signal_table;  /* schema.table or NULL */
 	uint32_t signal_chunk_rows;
 	int connect_timeout_ms, status_interval_ms, receive_timeout_ms, retry_max_ms;
