@@ -21,10 +21,11 @@
 
 /*
  * For every session whose text values are decoded here. TIMESTAMP values depend on the zone, text on the character set of
- * results. sql_mode and the rest do not change how stored values are printed.
+ * results, CHAR on PAD_CHAR_TO_FULL_LENGTH in sql_mode.
  */
 #define TR_BL_SESSION_SETTINGS \
-	"SET NAMES utf8mb4", "SET SESSION character_set_results = utf8mb4", "SET SESSION time_zone = '+00:00'"
+	"SET NAMES utf8mb4", "SET SESSION character_set_results = utf8mb4", "SET SESSION time_zone = '+00:00'", \
+	    "SET SESSION sql_mode = ''"
 
 typedef enum tr_bl_sql {
 	TR_BL_SQL_UNKNOWN,
@@ -68,7 +69,7 @@ typedef struct tr_bl_column {
 	const char *comment;       /* or NULL */
 	const char *generation;    /* expression of a generated column, or NULL */
 	uint16_t key_rank;         /* 1.. in the primary key (or the unique index that stands for it), else 0 */
-	uint8_t wire_type;         /* type byte of the binary form; 0 = the newest of this SQL type */
+	uint8_t wire_type;         /* the TABLE_MAP's type byte; 0 = the newest binary form of this SQL type */
 } tr_bl_column;
 
 /* One row of information_schema.COLUMNS, the texts as the server gives them (UTF-8); NULL stays NULL. */
@@ -88,7 +89,7 @@ typedef struct tr_bl_facts {
 	uint16_t key_rank;         /* from information_schema.STATISTICS, as the caller chose the key */
 } tr_bl_facts;
 
-/* TYPE_UNSUPPORTED when the type is none of the servers' known ones. */
+/* A type that is not known here gives TR_BL_SQL_UNKNOWN. DECODE_PROTOCOL when the texts are not the server's. */
 int tr_bl_column_from_facts(const tr_bl_facts *facts, tr_arena *arena, tr_bl_column *out, tr_err *err);
 /*
  * From a TABLE_MAP with names. What the map cannot tell (default, comment, DECIMAL ZEROFILL, JSON kept as LONGTEXT, UUID kept
@@ -104,13 +105,28 @@ int tr_bl_column_from_map(const tr_bl_table *table, size_t index, bool mariadb, 
 bool tr_bl_column_matches(const tr_bl_table *table, size_t index, const tr_bl_column *column);
 
 /*
- * Fills column->name, type (optional, default, semantic name and parameters set), decode, decode_arg, absent, identity,
- * required and key_rank. index is the caller's. All memory from `arena`.
+ * Fills column->name, type (optional, default, semantic name and parameters set), decode, decode_arg, identity, required and
+ * key_rank. type stays NULL when the column is not published: a type that is not known here, unless options carry unknown
+ * types, which are then bytes as the source has them. index is the caller's. All memory from `arena`.
+ *
+ * wire_type has to be the TABLE_MAP's where there is one: temporal columns made before MySQL 5.6 have another binary form.
+ *
+ * Defaults are those of Debezium's schemas: constants only; a text as it stands in SHOW CREATE TABLE (quotes doubled);
+ * CURRENT_TIMESTAMP and zero dates are 1970-01-01 in a required column, none in a nullable one; none for UUID, JSON, spatial
+ * types and vectors; BIGINT UNSIGNED cut to 2^63-1 unless precise.
  */
 int tr_bl_resolve(const tr_bl_column *in, const tr_event_options *options, tr_arena *arena, tr_column *column, tr_err *err);
 
+/*
+ * How a snapshot has to select the column so that the text is exact: a pattern with one %s for its quoted name. All but
+ * FLOAT are selected as they are; the server prints a FLOAT with six digits only, but exactly once it is a DOUBLE.
+ */
+const char *tr_bl_select_pattern(const tr_bl_column *column);
+
 /* For column.propagate.source.type: names, lengths and scales as Debezium's catalogue has them. -1: no memory. */
 int tr_bl_source_column(const tr_bl_column *in, tr_arena *arena, tr_source_column *out);
+/* For schema change records; comment is the column's or NULL, as the caller likes it. -1: no memory. */
+int tr_bl_schema_column(const tr_bl_column *in, tr_arena *arena, tr_schema_column *out);
 
 /* "utf8mb4" of a collation id; NULL when it is not known here. */
 const char *tr_bl_collation_charset(uint32_t collation);

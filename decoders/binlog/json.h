@@ -16,7 +16,7 @@
 #define TR_BL_JSON_DEPTH_MAX 100
 
 /* Text of a document. Empty bytes are JSON null (an INSERT IGNORE leaves them). */
-int tr_bl_json_text(tr_slice document, tr_arena *scratch, tr_slice *out, tr_err *err);
+int tr_bl_json_print(tr_slice document, tr_arena *scratch, tr_slice *out, tr_err *err);
 
 /*
  * Applies the diffs of a PARTIAL_UPDATE_ROWS event to the column's value before the update (binary form): gives the text of
