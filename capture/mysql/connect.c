@@ -145,7 +145,8 @@ static const char *hint_of(tr_err_code code)
 	case TR_E_SOURCE_DATABASE:
 		return "The database in source.url is only the one to connect to; leave it out, or name one that exists.";
 	case TR_E_SOURCE_UNAVAILABLE:
-		return "It is tried again for source.retry_for, from the last durable position.";
+		return "It is tried again for source.retry_for, from the last durable position. If it stays so: is the server up, and "
+		       "are host and port of source.url right?";
 	default:
 		return NULL;
 	}
@@ -225,16 +226,30 @@ static int check_encrypted(MYSQL *c, const tr_myc_url *url, const char *host, tr
 	return tr_err_hint(err, "Nothing was read. Let the server support TLS, or choose another ssl-mode in source.url.");
 }
 
+/* Something else than a MySQL server may answer, too; that is a matter of the address. */
+static void login_error(MYSQL *c, const tr_myc_dial *dial, const tr_myc_host *host, tr_err *err)
+{
+	const char *message = mysql_error(c);
+
+	tr_myc_error(c, dial->wake, "connect to the source", err);
+	if (err->code == TR_E_SOURCE_SQL)
+		err->code = TR_E_SOURCE_UNAVAILABLE;
+	if (err->code == TR_E_INTERRUPTED)
+		return;
+	tr_err_detail(err, "%s (%u), %s port %u", *message ? message : "the connection was lost", mysql_errno(c),
+		      dial->url->socket ? dial->url->socket : host->name, host->port);
+	if (hint_of(err->code))
+		tr_err_hint(err, "%s", hint_of(err->code));
+}
+
 static int open_one(MYSQL **out, const tr_myc_dial *dial, const tr_myc_host *host, tr_err *err)
 {
-	char what[320];
 	bool timed_out = false;
 	MYSQL *c = mysql_init(NULL);
 	int result = -1;
 
 	if (!c)
 		return tr_err_set(err, TR_E_MEMORY, "out of memory");
-	snprintf(what, sizeof(what), "connect to \"%s\" port %u", dial->url->socket ? dial->url->socket : host->name, host->port);
 	if (set_options(c, dial)) {
 		tr_err_set(err, TR_E_CONFIG, "an option of the connection was refused by the client library");
 		tr_err_hint(err, "Check the files and values that source.url names.");
@@ -242,10 +257,12 @@ static int open_one(MYSQL **out, const tr_myc_dial *dial, const tr_myc_host *hos
 	}
 	if (tr_myc_raw_login(c, dial->url, host, dial->timeout_ms, dial->wake, &timed_out)) {
 		if (timed_out && !stopping(dial->wake)) {
-			tr_err_set(err, TR_E_SOURCE_UNAVAILABLE, "could not %s: no answer within %d ms", what, dial->timeout_ms);
+			tr_err_set(err, TR_E_SOURCE_UNAVAILABLE, "could not connect to the source: no answer within %d ms",
+				   dial->timeout_ms);
+			tr_err_detail(err, "%s port %u", host->name, host->port);
 			tr_err_hint(err, "%s", hint_of(TR_E_SOURCE_UNAVAILABLE));
 		} else {
-			tr_myc_error(c, dial->wake, what, err);
+			login_error(c, dial, host, err);
 		}
 		goto out;
 	}

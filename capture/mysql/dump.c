@@ -106,8 +106,7 @@ static int fatal_of_log(const char *text, tr_err *err)
 	tr_err_set(err, says(text, damaged) ? TR_E_LOG_UNREADABLE : TR_E_POSITION_LOST,
 		   "the server cannot send its log from the stored position on");
 	tr_err_detail(err, "%s (1236)", text);
-	return tr_err_hint(err, "Nothing was skipped. Point source.url to a server that has what is missing, or start over with a "
-				"new snapshot: `tailrace offsets reset`, then run.");
+	return tr_err_hint(err, "%s", tr_myc_start_over);
 }
 
 static int too_large(const tr_myc *s, tr_err *err)
@@ -121,8 +120,10 @@ static int failed(tr_myc_dump *d, tr_err *err)
 	unsigned number = mysql_errno(d->c);
 	char text[512];
 
-	if (atomic_load(&d->s->wake.stop) || (number != 1236 && number != CR_NET_PACKET_TOO_LARGE))
-		return tr_myc_error(d->c, &d->s->wake, "read the binary log", err);
+	if (atomic_load(&d->s->wake.stop) || (number != 1236 && number != CR_NET_PACKET_TOO_LARGE)) {
+		tr_myc_error(d->c, &d->s->wake, "read the binary log", err);
+		return err->code == TR_E_SOURCE_PRIVILEGE ? tr_myc_grant_hint(d->s, "REPLICATION SLAVE", "*.*", err) : -1;
+	}
 	if (number == CR_NET_PACKET_TOO_LARGE)
 		return too_large(d->s, err);
 	snprintf(text, sizeof(text), "%s", mysql_error(d->c));
@@ -139,7 +140,7 @@ static int begin(tr_myc_dump *d, const tr_myc_dump_from *from, tr_err *err)
 		return -1;
 	/* Nobody needs to see a look back; and 0 throws out no other replica. */
 	if (!from->to_end && tr_myc_raw_register(d->c, s->server_id, s->replica_name))
-		return tr_myc_error(d->c, &s->wake, "register as a replica", err);
+		return failed(d, err);
 	d->raw.server_id = from->to_end ? 0 : s->server_id;
 	d->raw.flags = from->to_end ? FLAG_NON_BLOCK : 0;
 	if (!s->mariadb)

@@ -630,8 +630,7 @@ static int on_previous_gtids(void *context, const tr_bl_event *e, tr_slice encod
 	tr_writer_u8(&w, '\0');
 	tr_err_set(err, TR_E_POSITION_LOST, "the server's log goes on behind transactions that were not sent");
 	tr_err_detail(err, "not sent: %s", tr_writer_ok(&w) ? (const char *)w.data : "(too long to show)");
-	tr_err_hint(err, "Nothing was skipped. Point source.url to a server that has what is missing, or start over with a new "
-			 "snapshot: `tailrace offsets reset`, then run.");
+	tr_err_hint(err, "%s", tr_myc_start_over);
 out:
 	tr_writer_release(&w);
 	tr_bl_gtid_set_release(&missing);

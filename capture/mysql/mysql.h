@@ -78,7 +78,12 @@ int tr_myc_identity_check(tr_myc *s, const tr_myc_identity *stored, tr_err *err)
 int tr_myc_server_serves(tr_myc *s, const tr_myc_position *position, tr_err *err);
 /* The position "now", from the numbers in `server`. */
 int tr_myc_server_now(tr_myc *s, tr_myc_position *out, tr_err *err);
-/* Another replica that uses our server id; says so in err. */
+/* What follows a lost position, for hints. */
+extern const char tr_myc_start_over[];
+/* GRANT ... TO the user we are; the other as a hint, returns -1. */
+void tr_myc_grant_sql(const tr_myc *s, const char *privileges, const char *on, char *out, size_t cap);
+int tr_myc_grant_hint(const tr_myc *s, const char *privileges, const char *on, tr_err *err);
+/* Fails when another replica uses our server id; waits for one that is about to end. */
 int tr_myc_server_unique(tr_myc *s, tr_err *err);
 
 /*

@@ -4,6 +4,13 @@
 #include <string.h>
 
 #include "capture/mysql/mysql.h"
+#include "core/clock.h"
+
+#define LEFT_OVER_US 20000000 /* longer than the signs of life are apart: dump.c */
+
+const char tr_myc_start_over[] =
+    "Nothing was skipped. Point source.url to a server that has what is missing, or start over with a new snapshot: `tailrace "
+    "offsets reset`, then run (snapshot.mode when_needed does that by itself).";
 
 static int ask(tr_myc *s, const char *what, const char *sql, MYSQL_RES **out, tr_err *err)
 {
@@ -15,6 +22,25 @@ void tr_myc_server_release(tr_myc_server *server)
 	tr_bl_gtid_set_release(&server->executed);
 	tr_bl_gtid_set_release(&server->purged);
 	tr_bl_domain_set_release(&server->domains);
+}
+
+/* --- privileges -------------------------------------------------------------------------------- */
+
+/* The server shows user@host, without quotes; a host has no @. */
+void tr_myc_grant_sql(const tr_myc *s, const char *privileges, const char *on, char *out, size_t cap)
+{
+	const char *user = s->server.user, *at = strrchr(user, '@');
+	int len = at ? (int)(at - user) : (int)strlen(user);
+
+	snprintf(out, cap, "GRANT %s ON %s TO `%.*s`@`%s`;", privileges, on, len, user, at ? at + 1 : "%");
+}
+
+int tr_myc_grant_hint(const tr_myc *s, const char *privileges, const char *on, tr_err *err)
+{
+	char sql[400];
+
+	tr_myc_grant_sql(s, privileges, on, sql, sizeof(sql));
+	return tr_err_hint(err, "Nothing was lost. As an administrator: %s `tailrace check` shows all that is missing.", sql);
 }
 
 /* --- settings ---------------------------------------------------------------------------------- */
@@ -70,6 +96,13 @@ static int read_settings(tr_myc *s, tr_err *err)
 	server->gtid = server->gtid || server->mariadb;
 	server->id.gtid = server->gtid;
 	snprintf(server->id.flavour, sizeof(server->id.flavour), "%s", server->mariadb ? "mariadb" : "mysql");
+	return 0;
+}
+
+static int read_user(tr_myc *s, tr_err *err)
+{
+	tr_myc_server *server = &s->server;
+
 	return tr_myc_value(s->sql, &s->wake, "read the user's name", "SELECT CURRENT_USER()", server->user,
 			    sizeof(server->user), NULL, err);
 }
@@ -138,8 +171,10 @@ int tr_myc_server_place(tr_myc *s, tr_err *err)
 	MYSQL_ROW row;
 	int result = -1;
 
-	if (read_domains(s, err) || ask_either(s, "read the position of the log", statements, &r, err))
+	if (read_domains(s, err))
 		return -1;
+	if (ask_either(s, "read the position of the log", statements, &r, err))
+		return err->code == TR_E_SOURCE_PRIVILEGE ? tr_myc_grant_hint(s, "REPLICATION CLIENT", "*.*", err) : -1;
 	row = mysql_fetch_row(r);
 	if (!row || !row[0] || !row[1]) {
 		no_log(err);
@@ -174,7 +209,7 @@ static int read_purged(tr_myc *s, tr_err *err)
 
 int tr_myc_server_read(tr_myc *s, tr_err *err)
 {
-	if (read_settings(s, err) || check_flavour(s, err))
+	if (read_user(s, err) || read_settings(s, err) || check_flavour(s, err))
 		return -1;
 	return tr_myc_server_place(s, err) || read_purged(s, err) ? -1 : 0;
 }
@@ -194,8 +229,7 @@ int tr_myc_server_now(tr_myc *s, tr_myc_position *out, tr_err *err)
 
 static int start_over(tr_err *err)
 {
-	return tr_err_hint(err, "Nothing was skipped. Point source.url to a server that has what is missing, or start over with a "
-				"new snapshot: `tailrace offsets reset`, then run.");
+	return tr_err_hint(err, "%s", tr_myc_start_over);
 }
 
 /* A set as it fits into a message. */
@@ -354,31 +388,49 @@ int tr_myc_identity_check(tr_myc *s, const tr_myc_identity *stored, tr_err *err)
 static int taken(const tr_myc *s, const char *by, tr_err *err)
 {
 	tr_err_set(err, TR_E_SERVER_ID_TAKEN, "server id %u is used by %s", s->server_id, by);
-	return tr_err_hint(err, "Two replicas with one id throw each other out. If it is a left-over connection of this pipeline, it "
-				"ends within a minute and nothing has to be done; else choose another source.server_id.");
+	return tr_err_hint(err, "Two replicas with one id throw each other out, so nothing was read. If this pipeline does not run "
+				"elsewhere, too, choose another source.server_id.");
 }
 
-int tr_myc_server_unique(tr_myc *s, tr_err *err)
+/* Another replica with our id, as the server lists them; by: empty when there is none. */
+static int find_namesake(tr_myc *s, char *by, size_t cap, tr_err *err)
 {
 	static const char *const statements[] = {"SHOW REPLICAS", "SHOW REPLICA HOSTS", "SHOW SLAVE HOSTS", NULL};
-	char by[200] = "";
 	tr_err denied = {0};
 	MYSQL_RES *r;
 	MYSQL_ROW row;
 
-	if (s->server_id == s->server.id.server_id)
-		return taken(s, "the server itself", err);
+	by[0] = '\0';
 	if (ask_either(s, "list the replicas", statements, &r, &denied)) {
 		/* Not everyone may see them; then a second replica shows when it throws this one out. */
-		if (denied.code != TR_E_SOURCE_PRIVILEGE) {
-			*err = denied;
-			return -1;
-		}
-		return 0;
+		if (denied.code == TR_E_SOURCE_PRIVILEGE)
+			return 0;
+		*err = denied;
+		return -1;
 	}
 	while ((row = mysql_fetch_row(r)) != NULL)
 		if (row[0] && strtoul(row[0], NULL, 10) == s->server_id && strcmp(row[1] ? row[1] : "", s->replica_name) != 0)
-			snprintf(by, sizeof(by), "another replica, \"%.150s\"", row[1] ? row[1] : "");
+			snprintf(by, cap, "another replica, \"%.150s\"", row[1] ? row[1] : "");
 	mysql_free_result(r);
-	return by[0] ? taken(s, by, err) : 0;
+	return 0;
+}
+
+/* The dump of a process that was killed on another machine stays listed until the server's next sign of life fails. */
+int tr_myc_server_unique(tr_myc *s, tr_err *err)
+{
+	int64_t end_us = tr_clock_mono_us() + LEFT_OVER_US;
+	char by[200];
+
+	if (s->server_id == s->server.id.server_id)
+		return taken(s, "the server itself", err);
+	for (;;) {
+		if (find_namesake(s, by, sizeof(by), err))
+			return -1;
+		if (!by[0])
+			return 0;
+		if (tr_clock_mono_us() > end_us)
+			return taken(s, by, err);
+		if (tr_myc_wait(&s->wake, -1, 0, 500, err) < 0)
+			return -1;
+	}
 }
