@@ -453,6 +453,15 @@ int tr_myc_catalog_ddl(tr_myc_catalog *c, const char *database, const char *name
 	return 0;
 }
 
+int tr_myc_catalog_forget(tr_myc_catalog *c, const char *database, const char *name, tr_err *err)
+{
+	tr_myc_relation *rel = relation_get(c, tr_slice_str(database), tr_slice_str(name), err);
+
+	if (rel)
+		drop_facts(rel);
+	return rel ? 0 : -1;
+}
+
 int tr_myc_relation_read(tr_myc_catalog *c, const char *database, const char *name, tr_catalogue *events,
 			 tr_myc_relation **out, tr_err *err)
 {

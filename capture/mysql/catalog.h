@@ -140,6 +140,8 @@ int tr_myc_relation_compile(tr_myc_catalog *c, tr_myc_relation *rel, tr_catalogu
  * been logged but is not visible yet: the question is asked behind the table's metadata lock.
  */
 int tr_myc_catalog_ddl(tr_myc_catalog *c, const char *database, const char *name, const tr_myc_facts **out, tr_err *err);
+/* What is known of the table is not true any more; nothing is asked. */
+int tr_myc_catalog_forget(tr_myc_catalog *c, const char *database, const char *name, tr_err *err);
 /* A statement that is not understood, or names a whole database: all facts are to be read again. */
 void tr_myc_catalog_stale(tr_myc_catalog *c);
 

@@ -23,6 +23,7 @@ typedef struct scanner {
 	const uint8_t *start; /* of the newest token */
 	uint64_t sql_mode;
 	bool in_version;      /* inside of a version comment */
+	bool hide_version;    /* version comments are comments */
 	token now;
 	tr_arena *arena;
 	tr_myc_ddl *out;
@@ -84,7 +85,7 @@ static bool skip_comment(scanner *s)
 		skip_line(s);
 	} else if (starts(s, "--") && (s->at + 2 == s->end || is_space(s->at[2]))) {
 		skip_line(s);
-	} else if (starts(s, "/*!") || starts(s, "/*M!")) {
+	} else if (!s->hide_version && (starts(s, "/*!") || starts(s, "/*M!"))) {
 		enter_version(s);
 	} else if (starts(s, "/*")) {
 		skip_block(s);
@@ -586,6 +587,30 @@ static const struct {
     {"SIGNAL", scan_other},      {"CLONE", scan_other},
 };
 
+/* From the first to the last token outside of comments. */
+static tr_slice statement_of(tr_slice text, tr_myc_ddl_kind kind, uint64_t sql_mode)
+{
+	scanner s = {.at = text.ptr, .end = text.ptr + text.len, .sql_mode = sql_mode, .hide_version = true};
+	const uint8_t *first = NULL, *last = NULL;
+	const uint8_t *ends[3] = {0}; /* of the newest tokens; [0] the last */
+	bool start_word = false, opens = false; /* the last two tokens are START TRANSACTION */
+
+	for (next(&s); s.now.kind != T_END; next(&s)) {
+		if (at_mark(&s, ';'))
+			continue;
+		first = first ? first : s.start;
+		last = s.at;
+		ends[2] = ends[1];
+		ends[1] = ends[0];
+		ends[0] = last;
+		opens = start_word && at_word(&s, "TRANSACTION");
+		start_word = at_word(&s, "START");
+	}
+	if (kind == TR_MYC_DDL_CREATE_TABLE && opens && ends[2])
+		last = ends[2];
+	return first ? tr_slice_of(first, (size_t)(last - first)) : text;
+}
+
 int tr_myc_ddl_scan(tr_slice text, const char *database, uint64_t sql_mode, tr_arena *arena, tr_myc_ddl *out, tr_err *err)
 {
 	scanner s = {.at = text.len ? text.ptr : (const uint8_t *)"",
@@ -618,6 +643,8 @@ int tr_myc_ddl_scan(tr_slice text, const char *database, uint64_t sql_mode, tr_a
 	}
 	if (out->kind == TR_MYC_DDL_UNKNOWN)
 		out->complete = false;
+	if (out->kind >= TR_MYC_DDL_CREATE_TABLE)
+		out->statement = statement_of(text, out->kind, sql_mode);
 out:
 	out->rest = tr_slice_of(s.start, (size_t)(s.end - s.start));
 	return s.no_memory ? tr_err_set(err, TR_E_MEMORY, "out of memory for the names in a statement") : 0;

@@ -61,6 +61,12 @@ typedef struct tr_myc_ddl {
 	tr_myc_ddl_name *names;
 	size_t count;
 	tr_slice rest;   /* of the text, behind what was understood: the xid of an XA statement, say */
+	/*
+	 * CREATE, ALTER, DROP, RENAME: the statement as Debezium shows it, a part of the text: without comments before and
+	 * behind it, version comments among them, without a semicolon, and without the START TRANSACTION that a CREATE TABLE
+	 * ... SELECT ends with in MySQL's log. Otherwise empty.
+	 */
+	tr_slice statement;
 } tr_myc_ddl;
 
 /* All memory from the arena. sql_mode: of the statement's session. */

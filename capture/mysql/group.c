@@ -451,7 +451,7 @@ static int on_schema(void *context, const tr_schema_change *schema, const char *
 }
 
 /* A statement that is no part of a transaction's frame. */
-static int on_other(tr_myc *s, const tr_bl_event *e, const tr_bl_query *m, tr_slice text, const tr_myc_ddl *ddl, tr_err *err)
+static int on_other(tr_myc *s, const tr_bl_event *e, const tr_bl_query *m, const tr_myc_ddl *ddl, tr_err *err)
 {
 	tr_myc_group *g = &s->stream->group;
 
@@ -460,14 +460,14 @@ static int on_other(tr_myc *s, const tr_bl_event *e, const tr_bl_query *m, tr_sl
 	if (ddl->kind == TR_MYC_DDL_TRUNCATE_TABLE && on_truncate(s, e, ddl, err))
 		return -1;
 	if (!is_ineffective(g) && tr_myc_ddl_changes_shape(ddl->kind) &&
-	    tr_myc_schema_ddl(s, ddl, text, on_schema, &(place_of){s, e}, err))
+	    tr_myc_schema_ddl(s, ddl, on_schema, &(place_of){s, e}, err))
 		return -1;
 	if (g->explicit_end)
 		return 0;
 	return g->begun ? tr_myc_group_commit(s, e, err) : close_group(s, e, err);
 }
 
-static int dispatch(tr_myc *s, const tr_bl_event *e, const tr_bl_query *m, tr_slice text, const tr_myc_ddl *ddl, tr_err *err)
+static int dispatch(tr_myc *s, const tr_bl_event *e, const tr_bl_query *m, const tr_myc_ddl *ddl, tr_err *err)
 {
 	tr_myc_stream *st = s->stream;
 
@@ -493,7 +493,7 @@ static int dispatch(tr_myc *s, const tr_bl_event *e, const tr_bl_query *m, tr_sl
 	case TR_MYC_DDL_XA_ROLLBACK:
 		return on_xa_statement(s, e, ddl, err);
 	default:
-		return on_other(s, e, m, text, ddl, err);
+		return on_other(s, e, m, ddl, err);
 	}
 }
 
@@ -510,7 +510,7 @@ static int scan(tr_myc *s, const tr_bl_event *e, const tr_bl_query *m, tr_err *e
 		return tr_err_set(err, TR_E_MEMORY, "out of memory");
 	if (tr_myc_ddl_text(m, a, &text, err) || tr_myc_ddl_scan(text, database, m->sql_mode, a, &ddl, err))
 		return -1;
-	return dispatch(s, e, m, text, &ddl, err);
+	return dispatch(s, e, m, &ddl, err);
 }
 
 static bool is_text(tr_slice text, const char *wanted, size_t len)

@@ -20,10 +20,10 @@ typedef int (*tr_myc_schema_fn)(void *context, const tr_schema_change *change, c
 
 /*
  * A DDL was read from the stream: tells the catalogue, and gives the records to `each` (none when
- * events.schema_changes is off). text: the statement in UTF-8. Asks the server on `sql`, which is opened when it is not.
+ * events.schema_changes is off). Asks the server on `sql`, which is opened when it is not.
  * To be called for every statement that tr_myc_ddl_changes_shape says yes to.
  */
-int tr_myc_schema_ddl(tr_myc *s, const tr_myc_ddl *ddl, tr_slice text, tr_myc_schema_fn each, void *context, tr_err *err);
+int tr_myc_schema_ddl(tr_myc *s, const tr_myc_ddl *ddl, tr_myc_schema_fn each, void *context, tr_err *err);
 
 /*
  * The records at the beginning of a snapshot: SET, DROP TABLE of all, then per database DROP, CREATE, USE and its CREATE

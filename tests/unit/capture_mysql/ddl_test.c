@@ -161,6 +161,28 @@ START_TEST(xa_leaves_its_name)
 }
 END_TEST
 
+START_TEST(statements_are_shown_bare)
+{
+	static const expectation list[] = {
+	    {"/* a */ ALTER TABLE t ADD a INT; -- b", "ALTER TABLE t ADD a INT"},
+	    {"CREATE TABLE t (\n  a INT /* x */\n) START TRANSACTION", "CREATE TABLE t (\n  a INT /* x */\n)"},
+	    {"CREATE TABLE t (a INT)\n/*!50100 PARTITION BY KEY (a) */", "CREATE TABLE t (a INT)"},
+	    {"/*! DROP TABLE a */", "/*! DROP TABLE a */"},
+	    {"DROP DATABASE `x`", "DROP DATABASE `x`"},
+	    {"INSERT INTO t VALUES (1)", ""}};
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++) {
+		tr_myc_ddl d;
+		tr_err err = {0};
+
+		tr_arena_reset(&arena);
+		ck_assert_int_eq(tr_myc_ddl_scan(tr_slice_str(list[i].sql), "", 0, &arena, &d, &err), 0);
+		ck_assert_msg(tr_slice_eq(d.statement, tr_slice_str(list[i].answer)), "%s: %.*s", list[i].sql,
+			      (int)d.statement.len, (const char *)d.statement.ptr);
+	}
+}
+END_TEST
+
 START_TEST(doubt_touches_every_table)
 {
 	tr_myc_ddl d;
@@ -198,7 +220,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {create, alter, drop_rename_truncate, transactions_and_rows, comments_and_quotes,
-				      xa_leaves_its_name, doubt_touches_every_table, text_becomes_utf8};
+				      xa_leaves_its_name, statements_are_shown_bare, doubt_touches_every_table, text_becomes_utf8};
 
 	tr_arena_init(&arena, 1 << 20);
 	int result = test_run("capture_mysql.ddl", tests, sizeof(tests) / sizeof(tests[0]));
