@@ -1,5 +1,6 @@
 #define ZLIB_CONST
 #include <zlib.h>
+#include <zstd_errors.h>
 
 #include "decoders/binlog/decoder.h"
 
@@ -163,6 +164,14 @@ typedef struct stream {
 	bool ended; /* nothing more comes out */
 } stream;
 
+static int fail_zstd(const tr_bl_cursor *c, size_t result, tr_err *err)
+{
+	if (ZSTD_getErrorCode(result) != ZSTD_error_frameParameter_windowTooLarge)
+		return tr_bl_fail(c, TR_E_DECODE_VALUE, err, "zstd: %s", ZSTD_getErrorName(result));
+	tr_bl_fail(c, TR_E_BATCH_LIMIT, err, "unpacking needs a window larger than the limit of %zu bytes", c->d->event_max_bytes);
+	return tr_err_hint(err, "everything before this transaction is safe; raise limits.memory");
+}
+
 /* Fills the buffer of the inner event up to `wanted` bytes, unless the stream ends before. */
 static int fill_inner(tr_bl_cursor *c, stream *s, size_t wanted, tr_err *err)
 {
@@ -175,7 +184,7 @@ static int fill_inner(tr_bl_cursor *c, stream *s, size_t wanted, tr_err *err)
 		size_t before = s->in.pos, result = ZSTD_decompressStream(c->d->zstd, &out, &s->in);
 
 		if (ZSTD_isError(result))
-			return tr_bl_fail(c, TR_E_DECODE_VALUE, err, "zstd: %s", ZSTD_getErrorName(result));
+			return fail_zstd(c, result, err);
 		w->len += out.pos;
 		if (out.pos == 0 && s->in.pos == before) {
 			s->ended = true;
