@@ -114,10 +114,17 @@ tr_err_code tr_kafka_code(rd_kafka_resp_err_t e)
 	}
 }
 
-static const char *hint_of(tr_err_code code)
+/* Its SCRAM proof has the client's nonce twice, which brokers let pass until they were mended in 2024 (CVE-2024-56128). */
+#define SCRAM_MENDED 0x020601ff
+
+static const char *hint_of(tr_err_code code, const char *reason)
 {
 	switch (code) {
 	case TR_E_SINK_AUTH:
+		if (reason && strstr(reason, "SCRAM") && rd_kafka_version() < SCRAM_MENDED)
+			return "Check user and password. If both are right, it is this librdkafka: before 2.6.1 its SCRAM logins fail at "
+			       "Kafka 4 and the last 3.x. Use a newer one (Debian 13 has 2.8), or sasl.mechanisms PLAIN with TLS. Nothing "
+			       "is lost: positions move only with deliveries.";
 		return "Check security.protocol, sasl.* and ssl.* in sink.properties, and the ACLs of that user: it needs Describe and "
 		       "Write on the topics, Create on topics or the cluster to make them, DescribeConfigs to read their limits. "
 		       "Nothing is lost: positions move only with deliveries.";
@@ -143,7 +150,7 @@ int tr_kafka_error(tr_err *err, rd_kafka_resp_err_t e, const char *reason, const
 		tr_err_detail(err, "%s (%s)", reason, rd_kafka_err2name(e));
 	else
 		tr_err_detail(err, "%s (%s)", rd_kafka_err2str(e), rd_kafka_err2name(e));
-	return tr_err_hint(err, "%s", hint_of(code));
+	return tr_err_hint(err, "%s", hint_of(code, reason));
 }
 
 int tr_kafka_no_answer(const tr_kafka_client *c, const char *verb, tr_err *err)
