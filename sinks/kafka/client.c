@@ -288,20 +288,46 @@ static bool user_sets(const tr_kafka_options *o, const char *key)
 	return false;
 }
 
-static int configure(tr_kafka_client *c, rd_kafka_conf_t *conf, const tr_kafka_options *o, tr_err *err)
+static int set_int(rd_kafka_conf_t *conf, const char *key, int value, tr_err *err)
 {
-	char text[128];
+	char text[32];
+
+	snprintf(text, sizeof(text), "%d", value);
+	return set(conf, key, text, err);
+}
+
+static int set_ours(rd_kafka_conf_t *conf, const tr_kafka_options *o, tr_err *err)
+{
+	char text[256];
 
 	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
 		if (set(conf, defaults[i].key, defaults[i].value, err) != 0)
 			return -1;
-	snprintf(text, sizeof(text), "%d", o->max_messages);
-	if (set(conf, "queue.buffering.max.messages", text, err) != 0)
+	if (o->max_messages > 0 && set_int(conf, "queue.buffering.max.messages", o->max_messages, err) != 0)
 		return -1;
-	snprintf(text, sizeof(text), "tailrace-%s", o->pipeline);
-	if (set(conf, "client.id", text, err) != 0)
+	snprintf(text, sizeof(text), o->pipeline ? "tailrace-%.240s" : "tailrace", o->pipeline);
+	return set(conf, "client.id", text, err);
+}
+
+/* What no property of the user's may change. */
+static int set_fixed(rd_kafka_conf_t *conf, const tr_kafka_options *o, tr_err *err)
+{
+	/* A transaction that fails is taken back as a whole: what is purged by that is no gap, and must not end the producer. */
+	if (o->transactional_id && (set(conf, "transactional.id", o->transactional_id, err) != 0 ||
+	                               set(conf, "enable.gapless.guarantee", "false", err) != 0))
 		return -1;
-	if (set_brokers(c, conf, o->url, err) != 0 || set_properties(conf, o, err) != 0 || check_guarantees(conf, err) != 0)
+	if (o->transaction_timeout_ms > 0 && set_int(conf, "transaction.timeout.ms", o->transaction_timeout_ms, err) != 0)
+		return -1;
+	for (size_t i = 0; i < o->fixed_count; i++)
+		if (set(conf, o->fixed[i].key, o->fixed[i].value, err) != 0)
+			return -1;
+	return 0;
+}
+
+static int configure(tr_kafka_client *c, rd_kafka_conf_t *conf, const tr_kafka_options *o, tr_err *err)
+{
+	if (set_ours(conf, o, err) != 0 || set_brokers(c, conf, o->url, err) != 0 || set_properties(conf, o, err) != 0 ||
+	    check_guarantees(conf, err) != 0 || set_fixed(conf, o, err) != 0)
 		return -1;
 	c->max_messages = get_int(conf, "queue.buffering.max.messages");
 	c->max_message_bytes = user_sets(o, "message.max.bytes") ? get_int(conf, "message.max.bytes") : 0;
@@ -309,7 +335,8 @@ static int configure(tr_kafka_client *c, rd_kafka_conf_t *conf, const tr_kafka_o
 	rd_kafka_conf_set_opaque(conf, c);
 	rd_kafka_conf_set_error_cb(conf, on_error);
 	rd_kafka_conf_set_log_cb(conf, on_log);
-	rd_kafka_conf_set_dr_msg_cb(conf, o->delivered);
+	if (o->delivered)
+		rd_kafka_conf_set_dr_msg_cb(conf, o->delivered);
 	return 0;
 }
 
@@ -318,12 +345,12 @@ int tr_kafka_client_open(tr_kafka_client *c, const tr_kafka_options *options, tr
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	char why[512];
 
-	*c = (tr_kafka_client){.pipeline = options->pipeline};
+	*c = (tr_kafka_client){.pipeline = options->pipeline, .stop_flag = options->stop};
 	if (configure(c, conf, options, err) != 0) {
 		rd_kafka_conf_destroy(conf);
 		return -1;
 	}
-	c->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
+	c->rk = rd_kafka_new(options->consumer ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, why, sizeof(why));
 	if (c->rk)
 		return 0;
 	rd_kafka_conf_destroy(conf);
@@ -336,7 +363,8 @@ void tr_kafka_client_close(tr_kafka_client *c)
 	if (!c->rk)
 		return;
 	/* Reports of what is purged are served by nobody: the caller forgets its batches after this. */
-	rd_kafka_purge(c->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+	if (rd_kafka_type(c->rk) == RD_KAFKA_PRODUCER)
+		rd_kafka_purge(c->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
 	rd_kafka_destroy(c->rk);
 	c->rk = NULL;
 }
@@ -353,7 +381,7 @@ rd_kafka_event_t *tr_kafka_wait(tr_kafka_client *c, rd_kafka_queue_t *queue, int
 {
 	int64_t deadline_us = tr_clock_mono_us() + (int64_t)timeout_ms * 1000;
 
-	while (!atomic_load(&c->stop)) {
+	while (!tr_kafka_stopped(c)) {
 		rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 50);
 		if (event)
 			return event;
@@ -378,7 +406,7 @@ int tr_kafka_metadata(tr_kafka_client *c, bool all_topics, const struct rd_kafka
 		rd_kafka_poll(c->rk, 0);
 		if (e == RD_KAFKA_RESP_ERR_NO_ERROR)
 			return 0;
-		if (atomic_load(&c->stop))
+		if (tr_kafka_stopped(c))
 			return tr_err_set(err, TR_E_INTERRUPTED, "stopped on request");
 	} while (tr_clock_mono_us() < deadline_us && c->refused_since_us == 0);
 	return tr_kafka_no_answer(c, "talk", err);

@@ -21,6 +21,7 @@ typedef struct tr_kafka_client {
 	int max_message_bytes;      /* message.max.bytes as the user set it; 0 = not set */
 	int batch_bytes;            /* batch.size in force */
 	_Atomic(bool) stop;         /* set by interrupt: waits end with INTERRUPTED */
+	const volatile bool *stop_flag; /* of the options */
 	/* what librdkafka last said; written in its callbacks, which run in the thread that polls */
 	rd_kafka_resp_err_t last;
 	char last_text[256];
@@ -31,20 +32,33 @@ typedef struct tr_kafka_client {
 } tr_kafka_client;
 
 typedef struct tr_kafka_options {
-	const char *url, *pipeline;
+	const char *url;
+	const char *pipeline;       /* NULL: of none */
 	const tr_property *properties;
 	size_t property_count;
-	int max_messages;           /* unless the user sets queue.buffering.max.messages */
-	/* A record's delivery report, in the thread that polls; opaque is the client. */
+	int max_messages;           /* unless the user sets queue.buffering.max.messages; 0 = librdkafka's default */
+	bool consumer;              /* reads (or only asks) instead of producing */
+	const char *transactional_id; /* a producer with transactions; NULL = without */
+	int transaction_timeout_ms; /* 0 = librdkafka's default */
+	const tr_property *fixed;   /* of ours, set after the user's properties */
+	size_t fixed_count;
+	const volatile bool *stop;  /* ends waits as interrupt does; may be NULL */
+	/* A record's delivery report, in the thread that polls; opaque is the client. NULL: none is needed. */
 	void (*delivered)(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque);
 } tr_kafka_options;
 
-/* A producer. Makes no connection yet. SINK_CONFIG names the property. */
+/* Makes no connection yet. SINK_CONFIG names the property. */
 int tr_kafka_client_open(tr_kafka_client *c, const tr_kafka_options *options, tr_err *err);
 /* Ends its threads; nothing refers to produced bytes afterwards. A client that was not opened is fine. */
 void tr_kafka_client_close(tr_kafka_client *c);
 /* Wakes the thread that polls; waits return INTERRUPTED. Any thread. */
 void tr_kafka_client_interrupt(tr_kafka_client *c);
+
+/* Was the end of waiting asked for, by interrupt or the options' flag? */
+static inline bool tr_kafka_stopped(const tr_kafka_client *c)
+{
+	return atomic_load(&c->stop) || (c->stop_flag && *c->stop_flag);
+}
 
 /* Our code for an error of librdkafka or a broker. */
 tr_err_code tr_kafka_code(rd_kafka_resp_err_t e);
