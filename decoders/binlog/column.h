@@ -118,10 +118,11 @@ bool tr_bl_column_matches(const tr_bl_table *table, size_t index, const tr_bl_co
 int tr_bl_resolve(const tr_bl_column *in, const tr_event_options *options, tr_arena *arena, tr_column *column, tr_err *err);
 
 /*
- * How a snapshot has to select the column so that the text is exact: a pattern with one %s for its quoted name. All but
- * FLOAT are selected as they are; the server prints a FLOAT with six digits only, but exactly once it is a DOUBLE.
+ * What a snapshot has to put behind the column's quoted name so that the text is exact: "" for all but FLOAT, which the
+ * server prints with six digits only, and FLOAT and DOUBLE with decimals, which it rounds. As a plain DOUBLE (" * 1e0") it
+ * prints them exactly.
  */
-const char *tr_bl_select_pattern(const tr_bl_column *column);
+const char *tr_bl_select_suffix(const tr_bl_column *column);
 
 /* For column.propagate.source.type: names, lengths and scales as Debezium's catalogue has them. -1: no memory. */
 int tr_bl_source_column(const tr_bl_column *in, tr_arena *arena, tr_source_column *out);

@@ -126,7 +126,7 @@ static int put_unscaled(const tr_bl_arg *arg, const big *b, bool negative, tr_ar
 	if (!bytes)
 		return tr_bl_no_room(arg, err);
 	for (unsigned i = 0; i < BYTES - 1; i++)
-		bytes[BYTES - 1 - i] = i / 8 < b->used ? (uint8_t)(b->limb[i / 8] >> 8 * (i % 8)) : 0;
+		bytes[BYTES - 1 - i] = (uint8_t)(i / 8 < b->used ? b->limb[i / 8] >> 8 * (i % 8) : 0);
 	for (unsigned i = BYTES; negative && i > 0; i--) {
 		unsigned sum = (uint8_t)~bytes[i - 1] + carry;
 

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define FIXED_MAX 15 /* digits before the point, and zeros after it, up to which the servers print no exponent */
+#define FIXED_MAX 15 /* digits before the point, unless some follow it, and zeros after it, up to which no exponent is printed */
 
 bool tr_bl_parse_int(tr_slice text, bool *negative, uint64_t *magnitude)
 {
@@ -284,7 +284,7 @@ uint8_t *tr_bl_put_double(uint8_t *at, double value)
 	count = fast_digits(value, digits, &point);
 	if (count == 0)
 		count = slow_digits(value, digits, &point);
-	if (point > FIXED_MAX || point < -FIXED_MAX + 1)
+	if ((point > FIXED_MAX && (int)count <= point) || point < -FIXED_MAX + 1)
 		return put_exponent(at, digits, count, point);
 	if (point <= 0) {
 		*at++ = '0';

@@ -398,7 +398,7 @@ int tr_bl_resolve(const tr_bl_column *in, const tr_event_options *options, tr_ar
 	return 0;
 }
 
-const char *tr_bl_select_pattern(const tr_bl_column *column)
+const char *tr_bl_select_suffix(const tr_bl_column *column)
 {
-	return column->sql == TR_BL_SQL_FLOAT ? "%s * 1e0" : "%s";
+	return column->sql == TR_BL_SQL_FLOAT || (column->sql == TR_BL_SQL_DOUBLE && column->decimals_told) ? " * 1e0" : "";
 }

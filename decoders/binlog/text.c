@@ -165,7 +165,7 @@ static uint8_t *put_group(uint8_t *at, unsigned group)
 	return at;
 }
 
-/* The first of the longest runs of at least two zero groups; its length is 0 when there is none. */
+/* The first of the longest runs of zero groups, be it one group; its length is 0 when there is none. */
 static void longest_run(const unsigned *groups, unsigned *start, unsigned *length)
 {
 	*start = *length = 0;
@@ -174,7 +174,7 @@ static void longest_run(const unsigned *groups, unsigned *start, unsigned *lengt
 
 		while (i + run < 8 && groups[i + run] == 0)
 			run++;
-		if (run > 1 && run > *length) {
+		if (run > *length) {
 			*start = i;
 			*length = run;
 		}
@@ -182,7 +182,7 @@ static void longest_run(const unsigned *groups, unsigned *start, unsigned *lengt
 	}
 }
 
-/* As inet_ntop has it (RFC 5952), with the last four bytes of mapped and compatible addresses as IPv4. */
+/* As MariaDB has it: RFC 4291 with the last four bytes of mapped and compatible addresses as IPv4. */
 static uint8_t *put_inet6(uint8_t *at, const uint8_t *bytes)
 {
 	unsigned groups[8], start, length;
