@@ -16,6 +16,7 @@
 #define FORMAT_FIXED_BYTES 57
 #define SERVER_VERSION_BYTES 50
 #define CHECKSUM_CRC32 1
+#define KEEP_BYTES ((size_t)4 << 20) /* buffers that one large event has grown beyond this are given back */
 
 /* Types by number, as the servers print them. */
 static const char *const names[256] = {
@@ -441,6 +442,26 @@ static bool needs_no_format(uint8_t type)
 	       type == TR_BL_HEARTBEAT_V2_EVENT;
 }
 
+static void give_back(tr_writer *w)
+{
+	if (w->cap > KEEP_BYTES)
+		tr_writer_release(w);
+}
+
+static void give_back_buffers(tr_bl_decoder *d)
+{
+	give_back(&d->inflated);
+	give_back(&d->inner);
+	if (d->pieces.count == 0)
+		give_back(&d->pieces.joined);
+	if (d->scratch.used > KEEP_BYTES)
+		tr_arena_release(&d->scratch);
+	if (d->zstd && ZSTD_sizeof_DCtx(d->zstd) > KEEP_BYTES) {
+		ZSTD_freeDCtx(d->zstd);
+		d->zstd = NULL;
+	}
+}
+
 int tr_bl_decode(tr_bl_decoder *d, tr_slice event, tr_err *err)
 {
 	tr_bl_cursor c = {.d = d};
@@ -461,5 +482,6 @@ int tr_bl_decode(tr_bl_decoder *d, tr_slice event, tr_err *err)
 	tr_reader_init(&c.r, tr_slice_of(event.ptr + TR_BL_HEADER_BYTES, event.len - TR_BL_HEADER_BYTES));
 	if (tr_bl_dispatch(&c, err) != 0)
 		return -1;
+	give_back_buffers(d);
 	return d->handler.end ? d->handler.end(d->context, &c.e, err) : 0;
 }

@@ -154,7 +154,7 @@ typedef struct tr_bl_table {
 	/* Which optional metadata came. With binlog_row_metadata=FULL all of them that the table has something for: with
 	 * names but without a key there is no primary key. MariaDB does not tell visibility. */
 	bool has_signedness, has_names, has_key, has_visibility, has_collations;
-	bool wanted;             /* the owner may clear it in table_map: rows are then passed over unread */
+	bool wanted;             /* set before each table_map, where the owner may clear it: rows are passed over unread */
 	void *user;              /* the owner's */
 } tr_bl_table;
 

@@ -98,7 +98,6 @@ static int new_shape(tr_bl_cursor *c, uint64_t id, tr_slice body, tr_bl_shape **
 	s->body = tr_slice_of(tr_arena_memdup(&s->arena, body.ptr, body.len), body.len);
 	s->table.id = id;
 	s->table.serial = ++d->serial;
-	s->table.wanted = true;
 	if (!s->body.ptr || read_body(c, s, err) != 0) {
 		int result = s->body.ptr ? -1 : tr_bl_oom(c, err);
 
@@ -133,5 +132,6 @@ int tr_bl_read_table_map(tr_bl_cursor *c, tr_err *err)
 		return -1;
 	s->statement = d->statement;
 	s->used = ++d->clock;
+	s->table.wanted = true;
 	return d->handler.table_map ? d->handler.table_map(d->context, &c->e, &s->table, err) : 0;
 }
