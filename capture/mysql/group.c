@@ -43,7 +43,7 @@ static void fill_source(tr_myc_stream *st, const tr_bl_event *e, tr_value table,
 	f[TR_MYC_SRC_FILE] = tr_value_text(e->file);
 	f[TR_MYC_SRC_POS] = tr_value_int((int64_t)e->start);
 	f[TR_MYC_SRC_ROW] = tr_value_int((int64_t)row);
-	f[TR_MYC_SRC_THREAD] = tr_value_null();
+	f[TR_MYC_SRC_THREAD] = g->thread_id ? tr_value_int(g->thread_id) : tr_value_null();
 	f[TR_MYC_SRC_QUERY] = st->query.len > 0 ? tr_value_bytes(st->query.data, st->query.len) : tr_value_null();
 }
 
@@ -532,6 +532,7 @@ static int on_query(void *context, const tr_bl_event *e, const tr_bl_query *m, t
 	}
 	if (is_text(m->text, "BEGIN", 5)) {
 		st->group.explicit_end = true;
+		st->group.thread_id = m->thread_id;
 		return 0;
 	}
 	return is_text(m->text, "COMMIT", 6) ? tr_myc_group_commit(s, e, err) : scan(s, e, m, err);

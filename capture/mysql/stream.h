@@ -29,6 +29,7 @@ typedef struct tr_myc_group {
 	char file[TR_BL_FILE_MAX];
 	uint64_t pos;      /* of its first event */
 	uint32_t server_id;
+	uint32_t thread_id; /* of its BEGIN, 0 = not told (MariaDB) */
 	int64_t commit_us; /* 0 = the events' own times */
 	int64_t time_us;   /* of its first event, whole seconds */
 	uint64_t index;    /* rows and truncates of captured tables so far */
