@@ -106,6 +106,8 @@ void tr_myc_dump_close(tr_myc_dump *d); /* NULL is fine */
 
 /* check.c */
 int tr_myc_check(tr_myc *s, tr_finding_fn report, void *context, tr_err *err);
+/* There is nothing to capture: says so in err, or which privilege is missing to see it. Returns -1. */
+int tr_myc_no_table(tr_myc *s, tr_err *err);
 
 /* plan.c: what would be captured, table by table */
 int tr_myc_plan(tr_myc *s, tr_catalogue *catalogue, tr_source_table_fn each, void *context, tr_err *err);

@@ -6,6 +6,7 @@
 #include "capture/mysql/mysql.h"
 #include "core/clock.h"
 
+#define NOT_LOGGING  1381     /* "you are not using binary logging" */
 #define LEFT_OVER_US 20000000 /* longer than the signs of life are apart: dump.c */
 
 const char tr_myc_start_over[] =
@@ -174,7 +175,8 @@ int tr_myc_server_place(tr_myc *s, tr_err *err)
 	if (read_domains(s, err))
 		return -1;
 	if (ask_either(s, "read the position of the log", statements, &r, err))
-		return err->code == TR_E_SOURCE_PRIVILEGE ? tr_myc_grant_hint(s, "REPLICATION CLIENT", "*.*", err) : -1;
+		return mysql_errno(s->sql) == NOT_LOGGING ? no_log(err)
+		       : err->code == TR_E_SOURCE_PRIVILEGE ? tr_myc_grant_hint(s, "REPLICATION CLIENT", "*.*", err) : -1;
 	row = mysql_fetch_row(r);
 	if (!row || !row[0] || !row[1]) {
 		no_log(err);

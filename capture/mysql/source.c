@@ -195,9 +195,34 @@ static int check_identity(tr_myc *s, tr_slice text, tr_err *err)
 	return tr_myc_identity_check(s, &stored, err);
 }
 
+/* Before a long snapshot: whether there is anything to capture, and whether the log may be read afterwards. */
+static int try_rights(tr_myc *s, tr_err *err)
+{
+	tr_myc_dump_from from = {.kind = TR_MYC_BY_FILE, .file = s->server.log_file, .pos = s->server.log_pos, .to_end = true};
+	tr_myc_dump *dump = NULL;
+	tr_myc_list list;
+	tr_slice event;
+	size_t count;
+	int result;
+
+	if (tr_myc_catalog_list(&s->catalog, false, &list, err))
+		return -1;
+	count = list.count;
+	tr_myc_list_release(&list);
+	if (count == 0)
+		return tr_myc_no_table(s, err);
+	result = tr_myc_dump_open(s, &from, &dump, err);
+	if (result == 0)
+		result = tr_myc_dump_next(dump, TR_MYC_QUERY_MS, &event, err) < 0 ? -1 : 0;
+	tr_myc_dump_close(dump);
+	return result;
+}
+
 static int plan_new(tr_myc *s, tr_err *err)
 {
 	tr_myc_position_release(&s->position);
+	if (try_rights(s, err))
+		return -1;
 	if (s->options->snapshot_mode != TR_SNAPSHOT_NEVER)
 		return 0;
 	return tr_myc_xa_none_pending(s, err) ? -1 : tr_myc_server_now(s, &s->position, err);
