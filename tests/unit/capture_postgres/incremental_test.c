@@ -36,12 +36,19 @@ static const char *long_position(rig *r)
 	return text;
 }
 
-/* Until nothing is left to do, or nothing that ends by itself. */
+static size_t count(rig *r, const char *text);
+
+/* Until the signals sent before have come and nothing is left to do, or nothing that ends by itself. */
 static void settle(rig *r)
 {
 	int64_t end_us = tr_clock_mono_us() + RIG_WAIT_US;
+	static unsigned number;
+	char sent[32];
 
-	rig_read(r, 100);
+	snprintf(sent, sizeof(sent), "m settle=%u", ++number);
+	rig_sql(r, "SELECT pg_logical_emit_message(true, 'settle', '%u')", number);
+	while (count(r, sent) == 0 && tr_clock_mono_us() < end_us)
+		rig_read(r, 20);
 	do
 		rig_read(r, 20);
 	while (tr_pgc_incremental_busy((tr_pgc *)(void *)r->source) && tr_clock_mono_us() < end_us);
@@ -363,6 +370,82 @@ START_TEST(missing_rights_wait_and_are_named)
 }
 END_TEST
 
+/* The stream's keys are binary, the chunk's are text: what is touched in the window is known all the same. */
+START_TEST(binary_keys_of_the_stream_meet_text_keys_of_the_chunk)
+{
+	rig r;
+
+	rig_init(&r, "inc_binary");
+	r.options.binary = true;
+	rig_sql(&r, "%s", SIGNALS "CREATE TABLE t (b bool, i smallint, l bigint, n numeric, f float8, u uuid, y bytea, ts timestamptz, d date, c text,"
+		    " v int, PRIMARY KEY (b, i, l, n, f, u, y, ts, d, c)); INSERT INTO t SELECT g % 2 = 0, -g, g::bigint << 40, g / 100.0, g / 3.0,"
+		    " md5(g::text)::uuid, decode(md5(g::text), 'hex'), '1999-12-31 23:59:59.999999+00'::timestamptz + g * interval '1.000001 s',"
+		    " '2000-02-29'::date - g * 400, 'é' || g, 0 FROM generate_series(1, 12) g");
+	r.options.snapshot_mode = TR_SNAPSHOT_NEVER;
+	r.options.signal_table = "public.signals";
+	r.options.signal_chunk_rows = 20;
+	rig_begin_streaming(&r);
+	execute(&r, "one", "public.t", "");
+	PGconn *hold = read_into_window(&r, "t");
+	rig_sql(&r, "UPDATE t SET v = 1 WHERE i IN (-1, -2, -3); DELETE FROM t WHERE i = -4; UPDATE t SET n = n + 1 WHERE i = -5");
+	PQfinish(hold);
+	settle(&r);
+	ck_assert_uint_eq(count(&r, "u public.t"), 4);
+	ck_assert_uint_ge(count(&r, "u public.t (b1,b2,b8,"), 4); /* it was binary indeed */
+	ck_assert_uint_eq(count(&r, "r public.t"), 7);
+	ck_assert_uint_eq(count(&r, "r public.t (t,-6,"), 1);
+	rig_release_all(&r);
+}
+END_TEST
+
+/* What the publication leaves out, an incremental snapshot leaves out: by leaves, and by the root. */
+START_TEST(partitions_and_row_filters)
+{
+	static const char tables[] =
+	    SIGNALS "CREATE TABLE p (id int, k int, v text, secret text, PRIMARY KEY (id, k)) PARTITION BY LIST (k);"
+		    "CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1); CREATE TABLE p2 PARTITION OF p FOR VALUES IN (2);"
+		    "INSERT INTO p SELECT g, 1 + g % 2, 'v' || g, 'hidden' FROM generate_series(1, 8) g;";
+	rig r;
+
+	if (rig_major() < 15)
+		return; /* publications have no filters */
+	rig_init(&r, "inc_leaf_filter");
+	rig_sql(&r, "%sCREATE PUBLICATION tailrace_inc_leaf_filter FOR TABLE signals, p1 (id, k, v) WHERE (id > 2), p2", tables);
+	r.tables[0] = "!public.p";
+	r.options.tables = r.tables;
+	r.options.table_count = 1;
+	r.options.snapshot_mode = TR_SNAPSHOT_NEVER;
+	r.options.signal_table = "public.signals";
+	r.options.signal_chunk_rows = 3;
+	rig_begin_streaming(&r);
+	execute(&r, "one", "public.p[12]", "");
+	settle(&r);
+	ck_assert_uint_eq(count(&r, "r public.p1"), 3);
+	ck_assert_uint_eq(count(&r, "r public.p1 (4,1,v4) incremental"), 1);
+	ck_assert_uint_eq(count(&r, "r public.p2"), 4);
+	ck_assert_uint_eq(count(&r, "r public.p2 (7,2,v7,hidden) incremental"), 1);
+	rig_release_all(&r);
+
+	rig_init(&r, "inc_root");
+	rig_sql(&r, "%sCREATE PUBLICATION tailrace_inc_root FOR TABLE signals, p WHERE (id > 2) WITH (publish_via_partition_root = true)",
+		tables);
+	r.options.snapshot_mode = TR_SNAPSHOT_NEVER;
+	r.options.publish_via_root = true;
+	r.options.signal_table = "public.signals";
+	r.options.signal_chunk_rows = 10;
+	rig_begin_streaming(&r);
+	execute(&r, "one", "public.p", "");
+	PGconn *hold = read_into_window(&r, "p");
+	rig_sql(&r, "UPDATE p1 SET v = 'new' WHERE id = 4; UPDATE p SET k = 1 WHERE id = 5; DELETE FROM p WHERE id = 6");
+	PQfinish(hold);
+	settle(&r);
+	ck_assert_uint_eq(count(&r, "r public.p ("), 3);
+	ck_assert_uint_eq(count(&r, "r public.p (3,2,v3,hidden) incremental"), 1);
+	ck_assert_uint_eq(count(&r, "u public.p (4,1,new,hidden)"), 1);
+	rig_release_all(&r);
+}
+END_TEST
+
 /* Rows too large for one chunk cut it short; nothing is left out. */
 START_TEST(large_rows_cut_a_chunk)
 {
@@ -414,4 +497,4 @@ RIG_MAIN("capture_postgres.incremental", "", rows_come_in_chunks_between_marks, 
 	 conditions_choose_rows, what_cannot_be_done_is_left, touched_rows_are_left_to_the_stream,
 	 other_identities_are_matched_by_their_own_columns, a_changed_table_is_read_again,
 	 a_chunk_waits_for_what_was_streamed, progress_survives_a_crash, pause_resume_stop,
-	 missing_rights_wait_and_are_named, large_rows_cut_a_chunk, texts_of_progress)
+	 missing_rights_wait_and_are_named, binary_keys_of_the_stream_meet_text_keys_of_the_chunk, partitions_and_row_filters, large_rows_cut_a_chunk, texts_of_progress)

@@ -2,7 +2,7 @@
  * A real PostgreSQL server and a listener that writes down what it is told, one line per event:
  *
  *     begin <txid>:<lsn>          as "begin" when ids are not asked for
- *     c public.t (1,'a')          op, table, after; data: text in quotes, ~ null, ? unchanged, - not sent
+ *     c public.t (1,'a')          op, table, after; data: text, b and its length binary, ~ null, ? unchanged, - not sent
  *     u public.t (1,-)>(2,'b')    before>after
  *     r public.t (1) first        snapshot rows end in their mark
  *     m plain-prefix=content
@@ -198,6 +198,8 @@ static void rig_row(const tr_table *t, const tr_datum *row, char *out, size_t ca
 			at += (size_t)snprintf(out + at, cap - at, "#%u", row[i].len);
 		else if (row[i].form == TR_D_TEXT)
 			at += (size_t)snprintf(out + at, cap - at, "%.*s", (int)row[i].len, (const char *)row[i].ptr);
+		else if (row[i].form == TR_D_BINARY)
+			at += (size_t)snprintf(out + at, cap - at, "b%u", row[i].len);
 		else
 			at += (size_t)snprintf(out + at, cap - at, "%s", marks[row[i].form]);
 	}
