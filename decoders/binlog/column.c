@@ -85,10 +85,14 @@ static int out_of_memory(tr_err *err)
 static bool unquote(const char **at, tr_arena *arena, tr_slice *out)
 {
 	static const char letters[] = "0nrtbZ", meanings[] = "\0\n\r\t\b\x1a";
-	const char *from = *at + 1, *found;
-	char *text = tr_arena_alloc(arena, strlen(from) + 1), *to = text;
+	const char *from, *found;
+	char *text, *to;
 
-	if (!text || **at != '\'')
+	if (**at != '\'')
+		return false;
+	from = *at + 1;
+	text = to = tr_arena_alloc(arena, strlen(from) + 1);
+	if (!text)
 		return false;
 	for (; *from && (*from != '\'' || from[1] == '\''); from++) {
 		if (*from == '\'') {
@@ -120,16 +124,16 @@ static int parse_labels(const char *at, tr_arena *arena, tr_bl_column *out, tr_e
 	if (!values)
 		return out_of_memory(err);
 	out->values = values;
-	while (*at == '(' || *at == ',') {
+	do {
 		tr_slice text;
 
 		at++;
 		if (out->value_count == max || out->value_count == LABELS_MAX || !unquote(&at, arena, &text))
 			break;
 		values[out->value_count++] = (const char *)text.ptr;
-	}
-	if (*at == ')' && out->value_count > 0)
-		return 0;
+		if (*at == ')')
+			return 0;
+	} while (*at == ',');
 	return tr_err_set(err, TR_E_DECODE_PROTOCOL, "cannot read the labels of column \"%s\" from the server's catalogue", out->name);
 }
 
