@@ -311,6 +311,8 @@ static int resolve_columns(const tr_myc_catalog *c, const tr_myc_relation *rel, 
 		if (tr_bl_source_column(in, arena, &source[i]) ||
 		    (c->events->schema_comments && add_comment(in, arena, &columns[i])))
 			return out_of_memory(rel, err);
+		if (!c->events->schema_comments)
+			source[i].comment = NULL;
 		columns[i].index = (uint16_t)i;
 	}
 	spec->columns = columns;
@@ -469,7 +471,7 @@ int tr_myc_relation_read(tr_myc_catalog *c, const char *database, const char *na
 	shape s = {0};
 
 	*out = NULL;
-	if (!rel || read_facts(c, rel, false, err))
+	if (!rel || read_facts(c, rel, false, err)) /* which makes it stale: the stream compiles it from its own events */
 		return -1;
 	if (!rel->facts->exists)
 		return 0;

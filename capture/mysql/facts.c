@@ -11,9 +11,6 @@
 #define LIST_MAX  ((size_t)256 << 20)
 #define SQL_MAX   ((size_t)1 << 20)
 
-/* How long a question waits behind a lock on the table: longer than a DDL holds its own at the end. */
-static const char lock_wait_sql[] = "SET SESSION lock_wait_timeout = 30";
-
 static const char *const system_databases[] = {"mysql", "sys", "information_schema", "performance_schema"};
 #define SYSTEM_LIST "('mysql', 'sys', 'information_schema', 'performance_schema')"
 
@@ -305,7 +302,7 @@ static int read_locked(MYSQL *m, tr_myc_wake *wake, bool mariadb, tr_myc_facts *
 	static const char what[] = "read a table's definition";
 	int result;
 
-	if (tr_myc_run(m, wake, what, lock_wait_sql, err) || tr_myc_run(m, wake, what, "START TRANSACTION", err))
+	if (tr_myc_run(m, wake, what, "START TRANSACTION", err))
 		return -1;
 	result = lock_table(m, wake, f, err);
 	result = result ? result : read_all(m, wake, mariadb, f, err);
