@@ -54,6 +54,7 @@ answers_or_dies() {
 }
 
 # once NAME COMMAND...: runs COMMAND (which fills $cache/NAME) unless it has been done; only one process at a time.
+# COMMAND's exit status decides, and `set -e` does not count inside of it: its steps are joined by &&.
 once() {
   local name=$1; shift
   mkdir -p "$cache"
@@ -66,6 +67,17 @@ once() {
       touch "$cache/$name/.done"
     fi
   ) 9>"$cache/.$name.lock" || die "cannot fetch $name"
+}
+
+# maven GOAL...: one process at a time, since several at once can spoil an empty local repository; a bad line gets three tries.
+maven() {
+  need mvn; mkdir -p "$cache"
+  local try
+  for try in 1 2 3; do
+    if flock "$cache/.maven.lock" mvn -q -B -Dstyle.color=never "$@" >&2; then return 0; fi
+    sleep $((try * 3))
+  done
+  return 1
 }
 
 # Small JVMs that start fast: tests share two cores with databases and sanitizers.
