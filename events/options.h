@@ -79,6 +79,7 @@ typedef struct tr_event_options {
 typedef struct tr_source_column {
 	const char *type_name;
 	int64_t length, scale; /* -1 = none */
+	const char *comment;   /* NULL = none, or not asked for (schema_comments) */
 } tr_source_column;
 
 #endif

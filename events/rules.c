@@ -139,6 +139,9 @@ static int apply_propagate(target *t, size_t i, uint32_t length)
 	tr_text_format(key, sizeof(key), "%stype", prefix);
 	if (add_param(t, column, key, source->type_name) != 0)
 		return -1;
+	tr_text_format(key, sizeof(key), "%scomment", prefix);
+	if (source->comment && add_param(t, column, key, source->comment) != 0)
+		return -1;
 	tr_text_format(key, sizeof(key), "%slength", prefix);
 	if (source->length >= 0 &&
 	    add_param(t, column, key, tr_arena_format(t->arena, "%lld", (long long)source->length)) != 0)

@@ -30,6 +30,7 @@ int tr_bl_source_column(const tr_bl_column *in, tr_arena *arena, tr_source_colum
 	bool real = in->sql == TR_BL_SQL_FLOAT || in->sql == TR_BL_SQL_DOUBLE || in->sql == TR_BL_SQL_DECIMAL;
 
 	out->type_name = type_name(in, arena);
+	out->comment = in->comment && *in->comment ? tr_arena_strdup(arena, in->comment) : NULL;
 	out->length = in->width_told ? (int64_t)in->length : -1;
 	out->scale = real && in->decimals_told ? in->scale : -1;
 	if (in->sql == TR_BL_SQL_ENUM)
@@ -39,6 +40,8 @@ int tr_bl_source_column(const tr_bl_column *in, tr_arena *arena, tr_source_colum
 		out->length = in->value_count > 0 ? 2 * (int64_t)in->value_count - 1 : 0;
 	if (in->sql == TR_BL_SQL_BIT)
 		out->length = in->length;
+	if (in->comment && *in->comment && !out->comment)
+		return -1;
 	return out->type_name ? 0 : -1;
 }
 

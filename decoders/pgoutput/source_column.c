@@ -98,5 +98,6 @@ int tr_pg_source_column(const tr_pg_column *in, const tr_pg_type_lookup *lookup,
 	else
 		out->type_name = type ? driver_name(type, arena) : upper(arena, shape.name);
 	limits_of(element.oid, element.typmod, &out->length, &out->scale);
+	out->comment = NULL;
 	return out->type_name ? 0 : -1;
 }

@@ -79,9 +79,9 @@ START_TEST(exclude_mask_truncate_propagate)
 					{TR_COLUMN_MASK, "inv.cust.card", 5},
 					{TR_COLUMN_TRUNCATE, "inv.cust.(bio|code|raw)", 4},
 					{TR_COLUMN_MASK, "inv.cust.bio", 1}};
-	const tr_source_column sources[] = {{"INT4", 10, 0},  {"TEXT", 2147483647, 0}, {"TEXT", -1, -1},
-					    {"TEXT", -1, -1}, {"VARCHAR", 3, 0},       {"BYTEA", -1, -1},
-					    {"INT4", 10, 0}};
+	const tr_source_column sources[] = {{"INT4", 10, 0, NULL},  {"TEXT", 2147483647, 0, NULL}, {"TEXT", -1, -1, NULL},
+					    {"TEXT", -1, -1, NULL}, {"VARCHAR", 3, 0, NULL}, {"BYTEA", -1, -1, NULL},
+					    {"INT4", 10, 0, NULL}};
 	tr_datum d = {.ptr = (const uint8_t *)"ěščřžý", .len = 12, .form = TR_D_TEXT};
 	tr_value v;
 
@@ -133,7 +133,7 @@ END_TEST
 static void refused(const char *pattern, int action, const char *column)
 {
 	const tr_column_rule rules[] = {{action, pattern, 4}};
-	static const tr_source_column sources[] = {{"INT4", 10, 0}, {"JSONB", -1, -1}, {"NUMERIC", 30, 2}};
+	static const tr_source_column sources[] = {{"INT4", 10, 0, NULL}, {"JSONB", -1, -1, NULL}, {"NUMERIC", 30, 2, NULL}};
 	const char *const columns[] = {"id:int!#1@", "doc:text", "sum:int", NULL};
 	tr_table *t = NULL;
 
