@@ -208,7 +208,7 @@ static bool unhex(const char *at, char end, tr_arena *arena, tr_slice *out)
 /* b'101' to the bytes of the column, as the text protocol has them. */
 static bool bits(const char *at, uint32_t length, tr_arena *arena, tr_slice *out)
 {
-	size_t bytes = (length + 7) / 8;
+	size_t bytes = length <= 64 ? (length + 7) / 8 : 0;
 	uint8_t *value = tr_arena_alloc(arena, bytes + 1);
 	uint64_t number = 0;
 
@@ -217,7 +217,7 @@ static bool bits(const char *at, uint32_t length, tr_arena *arena, tr_slice *out
 	for (size_t i = 0; value && i < bytes; i++)
 		value[i] = (uint8_t)(number >> 8 * (bytes - 1 - i));
 	*out = tr_slice_of(value, bytes);
-	return value && bytes <= 8 && *at == '\'';
+	return value && bytes > 0 && *at == '\'';
 }
 
 static bool plain_number(const char *text)
@@ -369,7 +369,7 @@ static void sizes_of(const tr_bl_map_column *map, tr_bl_column *out)
 		out->length = map->precision;
 		break;
 	case TR_BL_SQL_TIME: case TR_BL_SQL_DATETIME: case TR_BL_SQL_TIMESTAMP:
-		out->fsp = map->type >= TR_BL_TIMESTAMP2 ? map->scale : 0;
+		out->fsp = map->scale;
 		out->length = out->fsp;
 		out->width_told = out->fsp > 0;
 		break;
@@ -471,9 +471,10 @@ static bool type_matches(const tr_bl_map_column *map, const tr_bl_column *column
 	if (!name)
 		return false;
 	switch (map->type) {
-	case TR_BL_TIME: return column->sql == TR_BL_SQL_TIME && column->fsp == 0;
-	case TR_BL_DATETIME: return column->sql == TR_BL_SQL_DATETIME && column->fsp == 0;
-	case TR_BL_TIMESTAMP: return column->sql == TR_BL_SQL_TIMESTAMP && column->fsp == 0;
+	/* Of MariaDB's old forms the map does not know the fraction. */
+	case TR_BL_TIME: return column->sql == TR_BL_SQL_TIME && (column->fsp == 0 || column->mariadb);
+	case TR_BL_DATETIME: return column->sql == TR_BL_SQL_DATETIME && (column->fsp == 0 || column->mariadb);
+	case TR_BL_TIMESTAMP: return column->sql == TR_BL_SQL_TIMESTAMP && (column->fsp == 0 || column->mariadb);
 	case TR_BL_NEWDATE: return column->sql == TR_BL_SQL_DATE;
 	case TR_BL_VAR_STRING: case TR_BL_VARCHAR_COMPRESSED: return name->wire == TR_BL_VARCHAR;
 	case TR_BL_BLOB_COMPRESSED: return name->wire == TR_BL_BLOB;

@@ -59,8 +59,16 @@ static int plan_int(plan *p)
 	return set(p, p->in->is_unsigned ? sizes[sql].of_unsigned : sizes[sql].kind, NULL, tr_bl_decode_int);
 }
 
+static int bad_size(const plan *p)
+{
+	tr_err_set(p->err, TR_E_TYPE_UNSUPPORTED, "column \"%s\" has a size that its type %s cannot have", p->in->name, p->arg->type);
+	return tr_err_hint(p->err, "exclude the column, and please report its definition");
+}
+
 static int plan_decimal(plan *p)
 {
+	if (tr_bl_decimal_bytes(p->in->precision, p->in->scale) == 0)
+		return bad_size(p);
 	switch (p->options->decimal) {
 	case TR_DECIMAL_DOUBLE: return set(p, TR_FLOAT64, NULL, tr_bl_decode_decimal_double);
 	case TR_DECIMAL_STRING: return set(p, TR_STRING, NULL, tr_bl_decode_decimal_text);
@@ -71,6 +79,8 @@ static int plan_decimal(plan *p)
 
 static int plan_bit(plan *p)
 {
+	if (p->in->length > 64)
+		return bad_size(p);
 	if (p->in->length <= 1)
 		return set(p, TR_BOOLEAN, NULL, tr_bl_decode_bit);
 	if (set(p, TR_BYTES, DATA_PREFIX "Bits", tr_bl_decode_bits) != 0)

@@ -1,6 +1,8 @@
 /*
  * DATE, TIME, DATETIME and TIMESTAMP in both forms. Binary: since MySQL 5.6 big-endian bit fields with up to three bytes of
  * fraction after them, before that decimal numbers; a negative TIME is one signed number of field and fraction together.
+ * MariaDB's own form with a fraction (before 10.1, or mysql56_temporal_format=OFF) is one big-endian number in units of the
+ * last digit: of the time of day moved above zero, or of mixed-radix fields.
  */
 #include "decoders/binlog/convert.h"
 
@@ -269,6 +271,49 @@ int tr_bl_decode_date(const void *arg, tr_datum in, tr_arena *scratch, tr_value 
 	return 0;
 }
 
+static const uint32_t last_digit_us[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
+
+/* -838:59:59 and a second more is 0. */
+static bool old_time_with_fraction(const tr_bl_arg *a, tr_datum in, tr_bl_moment *m)
+{
+	static const uint8_t bytes[] = {3, 4, 4, 5, 5, 5, 6};
+	const int64_t zero_us = (HOURS_MAX + 1) * INT64_C(3600) * 1000000;
+	int64_t us;
+	uint64_t seconds;
+
+	if (in.len != bytes[a->fsp])
+		return false;
+	us = (int64_t)tr_bl_be(in.ptr, in.len) * last_digit_us[a->fsp] - zero_us;
+	m->negative = us < 0;
+	us = us < 0 ? -us : us;
+	seconds = (uint64_t)us / 1000000;
+	m->hour = (uint32_t)(seconds / 3600);
+	m->minute = (uint32_t)(seconds / 60 % 60);
+	m->second = (uint32_t)(seconds % 60);
+	m->us = (uint32_t)(us % 1000000);
+	return m->hour <= HOURS_MAX;
+}
+
+static bool old_datetime_with_fraction(const tr_bl_arg *a, tr_datum in, tr_bl_moment *m)
+{
+	static const uint8_t bytes[] = {5, 6, 6, 7, 7, 7, 8};
+	uint64_t units, per_second = 1000000 / last_digit_us[a->fsp], rest;
+
+	if (in.len != bytes[a->fsp])
+		return false;
+	units = tr_bl_be(in.ptr, in.len);
+	m->us = (uint32_t)(units % per_second * last_digit_us[a->fsp]);
+	rest = units / per_second;
+	m->second = (uint32_t)(rest % 60);
+	m->minute = (uint32_t)(rest / 60 % 60);
+	m->hour = (uint32_t)(rest / 3600 % 24);
+	rest /= DAY_S;
+	m->day = (uint32_t)(rest % 32);
+	m->month = (uint32_t)(rest / 32 % 13);
+	m->year = rest / 32 / 13 > 9999 ? 10000 : (int32_t)(rest / 32 / 13);
+	return moment_ok(m);
+}
+
 /* Three bytes of hours, minutes and seconds, biased; then the fraction, which belongs to the same signed number: of a
  * negative time with a fraction the field is one too low, and the fraction is counted back from the next. */
 static bool read_time(const tr_bl_arg *a, tr_datum in, tr_bl_moment *m)
@@ -277,6 +322,8 @@ static bool read_time(const tr_bl_arg *a, tr_datum in, tr_bl_moment *m)
 	int64_t value;
 	uint64_t magnitude;
 
+	if (a->old_form && a->fsp > 0)
+		return old_time_with_fraction(a, in, m);
 	if (a->old_form) {
 		uint32_t old = in.len == 3 ? (uint32_t)tr_bl_le(in.ptr, 3) : UINT32_MAX;
 		int32_t hms = (int32_t)(old & 0x800000 ? old | 0xff000000u : old);
@@ -320,6 +367,8 @@ static bool read_datetime(const tr_bl_arg *a, tr_datum in, tr_bl_moment *m)
 	size_t rest = (size_t)(a->fsp + 1) / 2;
 	uint64_t bits;
 
+	if (a->old_form && a->fsp > 0)
+		return old_datetime_with_fraction(a, in, m);
 	if (a->old_form)
 		return in.len == 8 && set_decimal(tr_bl_le(in.ptr, 8), m);
 	if (in.len != 5 + rest || rest > 3)
@@ -368,17 +417,19 @@ int tr_bl_decode_datetime(const void *arg, tr_datum in, tr_arena *scratch, tr_va
 /* Seconds since 1970 in UTC; MariaDB uses all 32 bits. 0 is the zero date. */
 static bool read_timestamp(const tr_bl_arg *a, tr_datum in, tr_bl_moment *m)
 {
-	size_t rest = a->old_form ? 0 : (size_t)(a->fsp + 1) / 2;
+	size_t rest = (size_t)(a->fsp + 1) / 2;
+	bool little = a->old_form && a->fsp == 0;
 	uint64_t seconds;
 
 	if (in.len != 4 + rest || rest > 3)
 		return false;
-	seconds = a->old_form ? tr_bl_le(in.ptr, 4) : tr_bl_be(in.ptr, 4);
+	seconds = little ? tr_bl_le(in.ptr, 4) : tr_bl_be(in.ptr, 4);
 	set_days((int64_t)(seconds / DAY_S), m);
 	m->hour = (uint32_t)(seconds % DAY_S / 3600);
 	m->minute = (uint32_t)(seconds / 60 % 60);
 	m->second = (uint32_t)(seconds % 60);
-	m->us = fraction_us(in.ptr + 4, rest);
+	/* MariaDB's old fraction counts its last digit, whatever the bytes could hold. */
+	m->us = a->old_form && rest > 0 ? (uint32_t)tr_bl_be(in.ptr + 4, rest) * last_digit_us[a->fsp] : fraction_us(in.ptr + 4, rest);
 	return clock_ok(m);
 }
 

@@ -194,6 +194,9 @@ static int on_map(void *context, const tr_bl_event *e, tr_bl_table *table, tr_er
 
 	(void)e;
 	table->wanted = tr_slice_eq(table->database, tr_slice_str(o->database));
+	for (size_t i = 0; o->map_seen && table->wanted && i < table->column_count; i++)
+		if (tr_bl_unsure(table, i))
+			ck_assert_int_eq(tr_bl_tell_fraction(table, i, o->columns[i].fsp, err), 0);
 	if (!table->wanted || o->map_seen)
 		return 0;
 	o->map_seen = true;
@@ -203,6 +206,10 @@ static int on_map(void *context, const tr_bl_event *e, tr_bl_table *table, tr_er
 		char *have, *want;
 		const char *space;
 
+		if (tr_bl_unsure(table, i))
+			ck_assert_int_eq(tr_bl_tell_fraction(table, i, o->columns[i].fsp, err), 0);
+		o->columns[i].wire_type = table->columns[i].type;
+		ck_assert_int_eq(tr_bl_resolve(&o->columns[i], &o->options, &o->arena, &o->resolved[i], err), 0);
 		ck_assert_msg(tr_bl_column_matches(table, i, &o->columns[i]), "%s %s: the map does not match", o->columns[i].name,
 		              o->columns[i].type_text);
 		ck_assert_msg(tr_bl_column_from_map(table, i, o->mariadb, &o->arena, &column, err) == 0, "%s", err->text);

@@ -148,6 +148,9 @@ START_TEST(old_temporal_forms)
 		{"datetime", TR_BL_DATETIME, "af65fe9361120000", "1614834367000"}, {"datetime", TR_BL_DATETIME, "ffffffffffffffff", NULL},
 		{"datetime", TR_BL_DATETIME, "0000000000000000", "null"}, {"timestamp", TR_BL_TIMESTAMP, "01000000", "'1970-01-01T00:00:01Z'"},
 		{"timestamp", TR_BL_TIMESTAMP, "00000001 00", NULL},
+		/* MariaDB's, with a fraction. */
+		{"time(1)", TR_BL_TIME, "01cce060", "0"}, {"time(1)", TR_BL_TIME, "01cce05b", "-500000"}, {"time(1)", TR_BL_TIME, "ffffffff", NULL},
+		{"timestamp(3)", TR_BL_TIMESTAMP, "00000001 0078", "'1970-01-01T00:00:01.120Z'"}, {"timestamp(3)", TR_BL_TIMESTAMP, "00000001 ffff", NULL},
 	};
 	const tr_event_options options = value_options();
 
