@@ -295,6 +295,38 @@ static int add_comment(const tr_bl_column *in, tr_arena *arena, tr_column *out)
 	return 0;
 }
 
+static const char *copy_text(tr_arena *a, const char *text, bool *ok)
+{
+	const char *copy = text ? tr_arena_strdup(a, text) : NULL;
+
+	*ok = *ok && (copy || !text);
+	return copy;
+}
+
+/* A definition that lives as long as the table: its types and decoders point into it. */
+static const tr_bl_column *copy_column(tr_arena *a, const tr_bl_column *in)
+{
+	tr_bl_column *c = tr_arena_memdup(a, in, sizeof(*in));
+	const char **values = TR_ARENA_ARRAY(a, const char *, in->value_count + 1);
+	bool ok = c && values;
+
+	if (!ok)
+		return NULL;
+	c->name = copy_text(a, in->name, &ok);
+	c->charset = copy_text(a, in->charset, &ok);
+	c->type_text = copy_text(a, in->type_text, &ok);
+	c->comment = copy_text(a, in->comment, &ok);
+	c->generation = copy_text(a, in->generation, &ok);
+	for (size_t i = 0; i < in->value_count; i++)
+		values[i] = copy_text(a, in->values[i], &ok);
+	c->values = in->values ? values : NULL;
+	if (in->default_text.ptr) {
+		c->default_text.ptr = (const uint8_t *)tr_arena_strndup(a, in->default_text.ptr, in->default_text.len);
+		ok = ok && c->default_text.ptr;
+	}
+	return ok ? c : NULL;
+}
+
 static int resolve_columns(const tr_myc_catalog *c, const tr_myc_relation *rel, const shape *s, tr_arena *arena,
 			   tr_table_spec *spec, tr_err *err)
 {
@@ -304,8 +336,10 @@ static int resolve_columns(const tr_myc_catalog *c, const tr_myc_relation *rel, 
 	if (!columns || !source)
 		return out_of_memory(rel, err);
 	for (size_t i = 0; i < s->count; i++) {
-		const tr_bl_column *in = &s->columns[i];
+		const tr_bl_column *in = copy_column(arena, &s->columns[i]);
 
+		if (!in)
+			return out_of_memory(rel, err);
 		if (tr_bl_resolve(in, c->events, arena, &columns[i], err))
 			return tr_err_prefix(err, "table \"%s.%s\", column \"%s\"", rel->database, rel->name, in->name);
 		if (tr_bl_source_column(in, arena, &source[i]) ||
