@@ -136,12 +136,11 @@ static int add_column(tr_myc_facts *f, bool mariadb, MYSQL_ROW row, tr_err *err)
 				   .column_type = row[2],
 				   .charset = row[3],
 				   .collation = row[4],
-				   .collation_id = row[5] ? (uint32_t)strtoul(row[5], NULL, 10) : 0,
-				   .column_default = row[6],
-				   .extra = row[7],
-				   .is_nullable = row[8],
-				   .generation = row[9],
-				   .comment = row[10]};
+				   .column_default = row[5],
+				   .extra = row[6],
+				   .is_nullable = row[7],
+				   .generation = row[8],
+				   .comment = row[9]};
 
 	if (tr_bl_column_from_facts(&facts, &f->arena, &f->columns[f->column_count], err))
 		return tr_err_prefix(err, "table \"%s.%s\", column \"%s\"", f->database, f->name, row[0]);
@@ -157,9 +156,8 @@ static int read_columns(MYSQL *m, tr_myc_wake *wake, bool mariadb, tr_myc_facts 
 
 	tr_writer_text(&q.sql,
 		       "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, CHARACTER_SET_NAME, COLLATION_NAME,"
-		       " (SELECT MAX(ID) FROM information_schema.COLLATIONS co WHERE co.COLLATION_NAME = c.COLLATION_NAME),"
 		       " COLUMN_DEFAULT, EXTRA, IS_NULLABLE, GENERATION_EXPRESSION, COLUMN_COMMENT"
-		       " FROM information_schema.COLUMNS c");
+		       " FROM information_schema.COLUMNS");
 	name_clause(&q.sql, f->database, f->name);
 	tr_writer_text(&q.sql, " ORDER BY ORDINAL_POSITION");
 	if (ask(&q, err))
