@@ -195,6 +195,8 @@ int tr_config_finish(tr_arena *arena, tr_settings *settings, const bool *given, 
 	if (finish_source(arena, p, err) < 0 || finish_sink(arena, p, given, err) < 0 || finish_state(arena, p, err) < 0 ||
 	    finish_registry(p, err) < 0 || finish_limits(p, err) < 0)
 		return -1;
+	/* As much of one event as a batch may hold of it. */
+	p->source.event_max_bytes = p->memory_bytes / 2;
 	p->events.carry_all_types = settings->compatibility == TR_COMPATIBLE_LATEST;
 	return 0;
 }

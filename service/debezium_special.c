@@ -70,6 +70,27 @@ static void put_parameter(tr_dbz *d, tr_writer *w, bool *first, const char *prop
 	*first = false;
 }
 
+/* The words of both connectors' drivers in the client's. */
+static void put_ssl_mode(tr_dbz *d, tr_writer *w)
+{
+	static const struct {
+		const char *theirs, *ours;
+	} modes[] = {{"disabled", "DISABLED"}, {"disable", "DISABLED"}, {"preferred", "PREFERRED"}, {"required", "REQUIRED"},
+		     {"trust", "REQUIRED"}, {"verify_ca", "VERIFY_CA"}, {"verify-ca", "VERIFY_CA"},
+		     {"verify_identity", "VERIFY_IDENTITY"}, {"verify-full", "VERIFY_IDENTITY"}};
+	const char *mode = tr_dbz_take(d, "database.ssl.mode");
+
+	for (size_t i = 0; mode && i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcasecmp(mode, modes[i].theirs) != 0)
+			continue;
+		tr_writer_text(w, "?ssl-mode=");
+		tr_writer_text(w, modes[i].ours);
+		return;
+	}
+	if (mode)
+		d->note(d->context, "database.ssl.mode", "this mode has no counterpart; TLS is used when the server offers it");
+}
+
 static void put_url(tr_dbz *d, tr_writer *w)
 {
 	const char *user = tr_dbz_take(d, "database.user"), *password = tr_dbz_take(d, "database.password");
@@ -96,8 +117,10 @@ static void put_url(tr_dbz *d, tr_writer *w)
 	tr_writer_u8(w, '/');
 	if (database)
 		put_encoded(w, database);
-	if (d->connector != TR_DBZ_POSTGRES)
+	if (d->connector != TR_DBZ_POSTGRES) {
+		put_ssl_mode(d, w);
 		return;
+	}
 	put_parameter(d, w, &first, "database.sslmode", "sslmode");
 	put_parameter(d, w, &first, "database.sslrootcert", "sslrootcert");
 	put_parameter(d, w, &first, "database.sslcert", "sslcert");

@@ -59,6 +59,12 @@ const tr_option tr_options[] = {
  .help = "Read logical messages (pg_logical_emit_message) and publish them to <name>.message."},
 {"source.origin", CHOICE, "any", AT(pipeline.source.origin), ONE_OF("any", "none"),
  .help = "none: leave out changes that were replicated into the source (PostgreSQL 16 and later)."},
+{"source.server_id", INT, "0", AT(pipeline.source.server_id), .min = 0, .max = UINT32_MAX, .flags = TR_OPTION_OWN,
+ .debezium = "database.server.id", .example = "5401",
+ .help = "MySQL, MariaDB: our number as a replica, unique among the server's replicas. 0: made from the name."},
+{"source.include_query", BOOL, "false", AT(pipeline.source.include_query), .debezium = "include.query",
+ .help = "MySQL, MariaDB: the text of the statement in source.query, where the server logs it (MySQL: "
+         "binlog_rows_query_log_events, MariaDB: binlog_annotate_row_events)."},
 {"source.signal_table", STRING, NULL, AT(pipeline.source.signal_table), .flags = TR_OPTION_OWN,
  .debezium = "signal.data.collection", .example = "public.debezium_signal",
  .help = "Table (schema.table) whose inserted rows are commands."},
