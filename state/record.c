@@ -6,16 +6,19 @@
 #include "core/text.h"
 #include "generated/version.h"
 
+#define NAME_BYTES_MAX 4096
 #define PART_BYTES_MAX ((size_t)16 << 20) /* of one member; tables grows with the number of tables */
 #define WAY_OUT                                                                                          \
 	"Nothing was changed. Restore the state from a backup, or see what the topics hold last and use " \
 	"`tailrace offsets set`, or `tailrace offsets reset` to start anew."
 
 static const char *const snapshot_names[] = {"none", "running", "done"};
+static const char *const delivery_names[] = {[TR_STATE_AT_LEAST_ONCE] = "at_least_once", [TR_STATE_EXACTLY_ONCE] = "exactly_once"};
 
 void tr_record_state_init(tr_record_state *r)
 {
 	*r = (tr_record_state){0};
+	tr_writer_init(&r->pipeline, NAME_BYTES_MAX);
 	tr_writer_init(&r->identity, PART_BYTES_MAX);
 	tr_writer_init(&r->position, PART_BYTES_MAX);
 	tr_writer_init(&r->tables, PART_BYTES_MAX);
@@ -23,6 +26,7 @@ void tr_record_state_init(tr_record_state *r)
 
 void tr_record_state_release(tr_record_state *r)
 {
+	tr_writer_release(&r->pipeline);
 	tr_writer_release(&r->identity);
 	tr_writer_release(&r->position);
 	tr_writer_release(&r->tables);
@@ -51,14 +55,14 @@ int tr_record_state_encode(const tr_record_state *r, const char *pipeline, tr_wr
 {
 	tr_writer_format(out, "{\"version\":%d,\"pipeline\":\"", TR_STATE_VERSION);
 	tr_text_json_escape(out, tr_slice_str(pipeline));
-	tr_writer_u8(out, '"');
+	tr_writer_format(out, "\",\"delivery\":\"%s\"", delivery_names[r->delivery]);
 	if (put_object(out, "source", &r->identity, "{}", err) != 0 || put_object(out, "position", &r->position, "null", err) != 0)
 		return -1;
 	tr_writer_format(out, ",\"snapshot\":{\"state\":\"%s\"", snapshot_names[r->snapshot]);
 	if (put_object(out, "tables", &r->tables, "{}", err) != 0)
 		return -1;
-	tr_writer_format(out, "},\"sequence\":%llu,\"saved_at_ms\":%lld,\"writer\":\"tailrace %s\"}", (unsigned long long)r->sequence,
-	    (long long)r->saved_at_ms, TR_VERSION);
+	tr_writer_format(out, "},\"sequence\":%llu,\"saved_at_ms\":%lld%s,\"writer\":\"tailrace %s\"}",
+	    (unsigned long long)r->sequence, (long long)r->saved_at_ms, r->reset ? ",\"reset\":true" : "", TR_VERSION);
 	return tr_writer_ok(out) ? 0 : tr_err_set(err, TR_E_MEMORY, "the state of pipeline \"%s\" could not be built", pipeline);
 }
 
@@ -81,7 +85,7 @@ static int only_known(const json_t *object, const char *const *names, tr_err *er
 			n++;
 		if (*n)
 			continue;
-		tr_text_format(text, sizeof(text), "version %d has no member \"%s\"", TR_STATE_VERSION, key);
+		tr_text_format(text, sizeof(text), "its version has no member \"%s\"", key);
 		return corrupt(err, text);
 	}
 	return 0;
@@ -139,35 +143,68 @@ static int take_snapshot(const json_t *root, tr_record_state *r, tr_err *err)
 	return corrupt(err, "the snapshot's state has no known name");
 }
 
-static int take_version(const json_t *root, tr_err *err)
+static int take_version(const json_t *root, json_int_t *out, tr_err *err)
 {
 	const json_t *version = json_object_get(root, "version");
 	const char *writer = json_string_value(json_object_get(root, "writer"));
 
+	*out = json_integer_value(version);
 	if (!json_is_integer(version))
 		return corrupt(err, "it has no version");
-	if (json_integer_value(version) > TR_STATE_VERSION) {
-		tr_err_set(err, TR_E_STATE_NEWER, "the stored state has version %lld, this program reads up to %d",
-		    (long long)json_integer_value(version), TR_STATE_VERSION);
+	if (*out > TR_STATE_VERSION) {
+		tr_err_set(err, TR_E_STATE_NEWER, "the stored state has version %lld, this program reads up to %d", (long long)*out,
+		    TR_STATE_VERSION);
 		tr_err_detail(err, "written by %s", writer ? writer : "a program that it does not name");
 		return tr_err_hint(err, "Run the version of tailrace that wrote it, or a newer one. Nothing was changed.");
 	}
-	return json_integer_value(version) == TR_STATE_VERSION ? 0 : corrupt(err, "its version does not exist");
+	return *out >= 1 ? 0 : corrupt(err, "its version does not exist");
+}
+
+/* What version 2 has beyond version 1. */
+static int take_delivery(const json_t *root, json_int_t version, tr_record_state *r, tr_err *err)
+{
+	const char *name = json_string_value(json_object_get(root, "delivery"));
+	const json_t *reset = json_object_get(root, "reset");
+
+	r->delivery = TR_STATE_AT_LEAST_ONCE;
+	r->reset = json_is_true(reset);
+	if (version == 1)
+		return 0;
+	if (reset && !json_is_true(reset))
+		return corrupt(err, "member \"reset\" is not true");
+	for (size_t i = 0; name && i < sizeof(delivery_names) / sizeof(delivery_names[0]); i++) {
+		if (strcmp(name, delivery_names[i]) == 0) {
+			r->delivery = (tr_state_delivery)i;
+			return 0;
+		}
+	}
+	return corrupt(err, "its delivery has no known name");
+}
+
+static int take_pipeline(const json_t *root, tr_record_state *r, tr_err *err)
+{
+	const char *name = json_string_value(json_object_get(root, "pipeline"));
+
+	tr_writer_reset(&r->pipeline);
+	tr_writer_text(&r->pipeline, name ? name : "");
+	return name && tr_writer_ok(&r->pipeline) ? 0 : corrupt(err, "it names no pipeline");
 }
 
 static int take(const json_t *root, tr_record_state *r, tr_err *err)
 {
-	static const char *const known[] = {"version", "pipeline", "source", "position", "snapshot", "sequence", "saved_at_ms",
+	static const char *const known_1[] = {"version", "pipeline", "source", "position", "snapshot", "sequence", "saved_at_ms",
 	    "writer", NULL};
+	static const char *const known_2[] = {"version", "pipeline", "source", "position", "snapshot", "sequence", "saved_at_ms",
+	    "writer", "delivery", "reset", NULL};
+	json_int_t version;
 	int64_t sequence;
 
 	if (!json_is_object(root))
 		return corrupt(err, "it is not a JSON object");
-	if (take_version(root, err) != 0 || only_known(root, known, err) != 0)
+	if (take_version(root, &version, err) != 0 || only_known(root, version == 1 ? known_1 : known_2, err) != 0)
 		return -1;
-	if (!json_is_string(json_object_get(root, "pipeline")))
-		return corrupt(err, "it names no pipeline");
-	if (take_object(root, "source", &r->identity, err) != 0 || take_object(root, "position", &r->position, err) != 0 ||
+	if (take_pipeline(root, r, err) != 0 || take_delivery(root, version, r, err) != 0 ||
+	    take_object(root, "source", &r->identity, err) != 0 || take_object(root, "position", &r->position, err) != 0 ||
 	    take_snapshot(root, r, err) != 0 || take_integer(root, "sequence", &sequence, err) != 0 ||
 	    take_integer(root, "saved_at_ms", &r->saved_at_ms, err) != 0)
 		return -1;

@@ -1,9 +1,12 @@
 /*
- * The state record of a pipeline and its versioned encoding, one JSON object of version 1:
- *   {"version":1, "pipeline":"shop", "source":{identity…}, "position":{…source's own…} | null,
+ * The state record of a pipeline and its versioned encoding, one JSON object of version 2:
+ *   {"version":2, "pipeline":"shop", "delivery":"exactly_once|at_least_once" (of who wrote it),
+ *    "source":{identity…}, "position":{…source's own…} | null,
  *    "snapshot":{"state":"none|running|done","tables":{"public.orders":{"rows":n,"done":bool}}},
- *    "sequence":n (counts saves), "saved_at_ms":n, "writer":"tailrace 0.1.0"}
- * A higher version is refused (STATE_NEWER); unknown members of version 1 are kept out and reported as STATE_CORRUPT.
+ *    "sequence":n (counts saves), "saved_at_ms":n, "reset":true (only then), "writer":"tailrace 0.1.0"}
+ * A record that says "reset" stands for none: a store that cannot remove its records writes it in their place.
+ * Version 1 had neither "delivery" nor "reset"; its records are read as those of at_least_once. A higher version is refused
+ * (STATE_NEWER); unknown members are kept out and reported as STATE_CORRUPT.
  */
 #ifndef TR_STATE_RECORD_H
 #define TR_STATE_RECORD_H
@@ -11,15 +14,20 @@
 #include "core/err.h"
 #include "core/writer.h"
 
-#define TR_STATE_VERSION 1
+#define TR_STATE_VERSION 2
 
 typedef enum { TR_SNAPSHOT_NONE, TR_SNAPSHOT_RUNNING, TR_SNAPSHOT_DONE } tr_snapshot_state;
 
+typedef enum { TR_STATE_AT_LEAST_ONCE, TR_STATE_EXACTLY_ONCE } tr_state_delivery;
+
 typedef struct tr_record_state {
+	tr_writer pipeline;  /* filled by decode: the name inside of the record */
 	tr_writer identity;  /* JSON object text; empty = none */
 	tr_writer position;  /* JSON object text; empty = none */
 	tr_writer tables;    /* JSON object text of snapshot progress; empty = none */
 	tr_snapshot_state snapshot;
+	tr_state_delivery delivery;
+	bool reset;
 	uint64_t sequence;
 	int64_t saved_at_ms;
 } tr_record_state;

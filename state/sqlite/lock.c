@@ -1,6 +1,5 @@
 #include "state/sqlite/lock.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,19 +7,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-int tr_state_path(const char *dir, const char *pipeline, const char *suffix, char out[PATH_MAX], tr_err *err)
-{
-	size_t at = (size_t)snprintf(out, PATH_MAX, "%s/", dir);
-
-	for (const char *c = pipeline; *c && at + 4 < PATH_MAX; c++) {
-		bool plain = isalnum((unsigned char)*c) || strchr("_-", *c) || (*c == '.' && c != pipeline);
-		at += (size_t)snprintf(out + at, PATH_MAX - at, plain ? "%c" : "%%%02X", (unsigned char)*c);
-	}
-	if (at + strlen(suffix) >= PATH_MAX)
-		return tr_err_set(err, TR_E_STATE_IO, "the path of the state of pipeline \"%s\" is too long", pipeline);
-	memcpy(out + at, suffix, strlen(suffix) + 1);
-	return 0;
-}
+#include "state/copy.h"
 
 static int busy(int fd, const char *path, const char *pipeline, tr_err *err)
 {

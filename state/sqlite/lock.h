@@ -6,12 +6,8 @@
 #ifndef TR_STATE_SQLITE_LOCK_H
 #define TR_STATE_SQLITE_LOCK_H
 
-#include <limits.h>
-
 #include "core/err.h"
 
-/* DIR/<pipeline><suffix>; characters that cannot be in a file name are written as %XX. */
-int tr_state_path(const char *dir, const char *pipeline, const char *suffix, char out[PATH_MAX], tr_err *err);
 /* STATE_BUSY names the owner. */
 int tr_state_lock(const char *dir, const char *pipeline, int *out_fd, tr_err *err);
 void tr_state_unlock(int fd);

@@ -17,20 +17,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "core/durable.h"
 #include "core/failpoint.h"
 #include "core/obj.h"
+#include "state/copy.h"
 #include "state/sqlite/lock.h"
 #include "state/store.h"
 
 #define APPLICATION_ID 0x7461696c
 #define LAYOUT_VERSION 1
 #define BUSY_TIMEOUT_MS 5000
-#define COPIES_A_SECOND 1000
 
 typedef struct store {
 	tr_store base;
@@ -429,27 +428,8 @@ undo:
 }
 
 /* The stored text as it is, readable or not: a reset is the way out of a record that cannot be read. */
-/* A name no copy has yet; the pipeline's lock is ours, so nobody else makes one meanwhile. */
-static int free_copy_name(const store *s, char path[PATH_MAX], tr_err *err)
-{
-	char stamp[32], suffix[64];
-	time_t now = time(NULL);
-	struct tm utc;
-
-	strftime(stamp, sizeof(stamp), "-%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
-	for (unsigned n = 1; n <= COPIES_A_SECOND; n++) {
-		snprintf(suffix, sizeof(suffix), n > 1 ? "%s-%u.json" : "%s.json", stamp, n);
-		if (tr_state_path(s->dir, s->pipeline, suffix, path, err) != 0)
-			return -1;
-		if (access(path, F_OK) != 0 && errno == ENOENT)
-			return 0;
-	}
-	return tr_err_set(err, TR_E_STATE_IO, "no free name is left for a copy of the record beside \"%s\"", path);
-}
-
 static int copy_record(store *s, char *backup, size_t backup_size, bool *found, tr_err *err)
 {
-	char path[PATH_MAX];
 	sqlite3_stmt *stmt = NULL;
 	int result = -1;
 
@@ -462,12 +442,9 @@ static int copy_record(store *s, char *backup, size_t backup_size, bool *found, 
 		result = rc == SQLITE_DONE ? 0 : db_error(s, s->db, rc, "read", err);
 		goto out;
 	}
-	if (free_copy_name(s, path, err) != 0)
-		goto out;
 	tr_slice text = tr_slice_of(sqlite3_column_text(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0));
-	if (tr_durable_replace(path, text, 0600, TR_E_STATE_IO, err) != 0)
+	if (tr_state_copy(s->dir, s->pipeline, text, backup, backup_size, err) != 0)
 		goto out;
-	snprintf(backup, backup_size, "%s", path);
 	*found = true;
 	result = 0;
 out:

@@ -27,12 +27,20 @@ START_TEST(encodes_as_documented)
 	r.snapshot = TR_SNAPSHOT_DONE;
 	r.sequence = 42;
 	r.saved_at_ms = 1700000000123;
+	r.delivery = TR_STATE_EXACTLY_ONCE;
 	ck_assert_int_eq(tr_record_state_encode(&r, "a\"b", &w, &err), 0);
-	const char *head = "{\"version\":1,\"pipeline\":\"a\\\"b\",\"source\":{},\"position\":{\"lsn\":\"0/16B3748\"},\"snapshot\":{\"state\":"
+	const char *head = "{\"version\":2,\"pipeline\":\"a\\\"b\",\"delivery\":\"exactly_once\",\"source\":{},\"position\":{\"lsn\":\"0/16B3748\"},\"snapshot\":{\"state\":"
 	                   "\"done\",\"tables\":{}},\"sequence\":42,\"saved_at_ms\":1700000000123,\"writer\":\"tailrace ";
 	ck_assert_msg(w.len > strlen(head) && memcmp(w.data, head, strlen(head)) == 0, "%.*s", (int)w.len, (char *)w.data);
 	ck_assert_int_eq(tr_record_state_decode(&r, tr_writer_view(&w), &err), 0);
 	ck_assert_uint_eq(r.sequence, 42);
+	ck_assert_int_eq(r.delivery, TR_STATE_EXACTLY_ONCE);
+	ck_assert(!r.reset && tr_slice_eq(tr_writer_view(&r.pipeline), tr_slice_str("a\"b")));
+	r.reset = true;
+	tr_writer_reset(&w);
+	ck_assert_int_eq(tr_record_state_encode(&r, "p", &w, &err), 0);
+	ck_assert_int_eq(tr_record_state_decode(&r, tr_writer_view(&w), &err), 0);
+	ck_assert(r.reset);
 	tr_writer_release(&w);
 	tr_record_state_release(&r);
 }
@@ -42,15 +50,45 @@ START_TEST(refuses_a_newer_version)
 {
 	tr_err err;
 
-	decode("{\"version\":2,\"writer\":\"tailrace 9.0\",\"anything\":1}", &err, -1);
+	decode("{\"version\":3,\"writer\":\"tailrace 9.0\",\"anything\":1}", &err, -1);
 	ck_assert_int_eq(err.code, TR_E_STATE_NEWER);
 	ck_assert(strstr(err.detail, "tailrace 9.0") && err.hint[0]);
 	tr_err_clear(&err);
-	decode("{\"version\":2}", &err, -1);
+	decode("{\"version\":3}", &err, -1);
 	ck_assert_int_eq(err.code, TR_E_STATE_NEWER);
 	ck_assert_ptr_null(strstr(err.detail, "null"));
 }
 END_TEST
+
+/* The bytes that version 1 wrote. */
+START_TEST(reads_version_1)
+{
+	static const char text[] = "{\"version\":1,\"pipeline\":\"shop\",\"source\":{\"system\":\"7412\"},\"position\":{\"lsn\":\"0/2A\","
+	                           "\"index\":3},\"snapshot\":{\"state\":\"running\",\"tables\":{\"public.a\":{\"rows\":10,\"done\":true}}},"
+	                           "\"sequence\":7,\"saved_at_ms\":1700000000000,\"writer\":\"tailrace 0.1.0\"}";
+	tr_record_state r;
+	tr_writer w;
+	tr_err err;
+
+	tr_record_state_init(&r);
+	tr_writer_init(&w, 4096);
+	r.delivery = TR_STATE_EXACTLY_ONCE;
+	r.reset = true;
+	ck_assert_msg(tr_record_state_decode(&r, tr_slice_str(text), &err) == 0, "%s", err.detail);
+	ck_assert_int_eq(r.delivery, TR_STATE_AT_LEAST_ONCE);
+	ck_assert(!r.reset && r.sequence == 7 && r.snapshot == TR_SNAPSHOT_RUNNING);
+	ck_assert(tr_slice_eq(tr_writer_view(&r.position), tr_slice_str("{\"lsn\":\"0/2A\",\"index\":3}")));
+	ck_assert(tr_slice_eq(tr_writer_view(&r.pipeline), tr_slice_str("shop")));
+	/* What is written of it is version 2. */
+	ck_assert_int_eq(tr_record_state_encode(&r, "shop", &w, &err), 0);
+	tr_writer_u8(&w, 0);
+	ck_assert_msg(strstr((char *)w.data, "{\"version\":2,\"pipeline\":\"shop\",\"delivery\":\"at_least_once\",") != NULL, "%s", (char *)w.data);
+	tr_writer_release(&w);
+	tr_record_state_release(&r);
+}
+END_TEST
+
+#define GOOD_2 "{\"version\":2,\"pipeline\":\"p\",\"source\":{},\"position\":{}," GOOD_SNAPSHOT
 
 START_TEST(refuses_damage)
 {
@@ -61,7 +99,10 @@ START_TEST(refuses_damage)
 	    "{\"version\":1,\"pipeline\":\"p\",\"source\":{},\"position\":{},\"snapshot\":{\"tables\":{}}," GOOD_END,
 	    "{\"version\":1,\"pipeline\":\"p\",\"source\":{},\"position\":{}," GOOD_SNAPSHOT ",\"sequence\":-1,\"saved_at_ms\":2}",
 	    "{\"version\":1,\"version\":1,\"pipeline\":\"p\",\"source\":{},\"position\":{}," GOOD_SNAPSHOT "," GOOD_END,
-	    "{\"version\":1,\"pipeline\":\"p\",\"source\":{},\"position\":{}," GOOD_SNAPSHOT "," GOOD_END "x"};
+	    "{\"version\":1,\"pipeline\":\"p\",\"source\":{},\"position\":{}," GOOD_SNAPSHOT "," GOOD_END "x",
+	    "{\"version\":1,\"pipeline\":\"p\",\"delivery\":\"at_least_once\",\"source\":{},\"position\":{}," GOOD_SNAPSHOT "," GOOD_END,
+	    GOOD_2 "," GOOD_END, GOOD_2 ",\"delivery\":\"twice\"," GOOD_END,
+	    GOOD_2 ",\"delivery\":\"exactly_once\",\"reset\":false," GOOD_END};
 	tr_err err;
 
 	decode("{\"version\":1,\"pipeline\":\"p\",\"source\":{},\"position\":{}," GOOD_SNAPSHOT "," GOOD_END, &err, 0);
@@ -74,4 +115,4 @@ START_TEST(refuses_damage)
 }
 END_TEST
 
-TEST_MAIN("state record", encodes_as_documented, refuses_a_newer_version, refuses_damage)
+TEST_MAIN("state record", encodes_as_documented, reads_version_1, refuses_a_newer_version, refuses_damage)

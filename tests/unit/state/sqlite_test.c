@@ -156,7 +156,7 @@ END_TEST
 
 START_TEST(newer_record)
 {
-	static const char record[] = "{\"version\":2,\"writer\":\"tailrace 9\"}";
+	static const char record[] = "{\"version\":3,\"writer\":\"tailrace 9\"}";
 	char text[256];
 	uLong crc = crc32(crc32(0, (const Bytef *)"shop", 5), (const Bytef *)record, sizeof(record) - 1);
 
@@ -164,6 +164,27 @@ START_TEST(newer_record)
 	snprintf(text, sizeof(text), "UPDATE pipeline SET record = '%s', checksum = %lu", record, crc);
 	sql(text);
 	refused(TR_E_STATE_NEWER);
+}
+END_TEST
+
+/* A state that version 1 left is read, and version 2 after the next save. */
+START_TEST(older_record)
+{
+	static const char record[] = "{\"version\":1,\"pipeline\":\"shop\",\"source\":{},\"position\":{\"lsn\":\"0/1\"},"
+	                             "\"snapshot\":{\"state\":\"done\",\"tables\":{}},\"sequence\":1,\"saved_at_ms\":2,\"writer\":\"tailrace 0.1.0\"}";
+	char text[512];
+	tr_store *s;
+	uint64_t sequence;
+	uLong crc = crc32(crc32(0, (const Bytef *)"shop", 5), (const Bytef *)record, sizeof(record) - 1);
+
+	make();
+	snprintf(text, sizeof(text), "UPDATE pipeline SET record = '%s', checksum = %lu", record, crc);
+	sql(text);
+	ck_assert(ops->open(&s, &(tr_store_options){.url = url, .pipeline = "shop"}, &err) == 0);
+	ck_assert_msg(load(s, &sequence) == 1 && sequence == 1, "%s: %s", err.text, err.detail);
+	ck_assert_int_eq(save(s, 2), 0);
+	ck_assert(load(s, &sequence) == 1 && sequence == 2);
+	ops->free(s);
 }
 END_TEST
 
@@ -316,7 +337,7 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const each[] = {empty_file, garbage, truncated_anywhere, another_application, newer_layout, newer_record,
+	const TTest *const each[] = {empty_file, garbage, truncated_anywhere, another_application, newer_layout, newer_record, older_record,
 	    edited_record, not_a_file, not_a_directory, directory_is_private, locked_by_another_program, stopped_in_the_transaction,
 	    full_disk, full_disk_at_the_start, read_only_file_system};
 	Suite *suite = suite_create("sqlite");
