@@ -13,7 +13,7 @@
 typedef struct tr_store tr_store;
 
 typedef struct tr_store_options {
-	const char *url;      /* file:DIR | kafka | kafka:TOPIC | kafka://BROKERS/TOPIC */
+	const char *url;      /* file:DIR | kafka | kafka:TOPIC | kafka://BROKERS[/TOPIC] */
 	const char *pipeline;
 	bool read_only;       /* no lock, no creation: for `status` and `offsets show` */
 	/* For a store on the brokers of the sink: its url and properties; NULL when the sink is another. */
@@ -21,7 +21,12 @@ typedef struct tr_store_options {
 	const tr_property *kafka_properties;
 	size_t kafka_property_count;
 	int replication;      /* of a topic made by us; -1 = the broker's default */
-	const volatile bool *stop; /* ends waits with INTERRUPTED; may be NULL */
+	/* A writer by transactions of a sink (those of `entry`) that must not go on beside this store: it is fenced, too, when the
+	 * store is opened to be written. NULL = none, or it is this pipeline's own sink, which fences by itself. */
+	const char *sink_transactional_id;
+	const char *copies;   /* directory for `reset`'s copies, for a store that has no place of its own; NULL = the working directory */
+	/* Ends waits with INTERRUPTED. With it a store on brokers waits until they answer; NULL: for some seconds. */
+	const volatile bool *stop;
 } tr_store_options;
 
 /* A record of a store that lies in Kafka, ready to be produced there within a transaction of the sink. */
@@ -34,17 +39,20 @@ typedef struct tr_store_entry {
 typedef struct tr_store_ops {
 	const char *kind;    /* "sqlite" */
 	const char *schemes; /* "file" */
-	/* Opens or makes the store for this pipeline and takes its lock (STATE_BUSY when another process has it).
-	 * read_only: no lock, no creation, for `status` and `offsets show`; a store that does not exist is then not an error:
-	 * load finds nothing. */
+	/* Opens or makes the store for this pipeline and takes its lock: STATE_BUSY when another process has it; or, in Kafka,
+	 * an earlier writer is fenced and gets SINK_FENCED at its next save. read_only: no lock, no creation, for `status` and
+	 * `offsets show`; a store that does not exist is then not an error: load finds nothing. What the options point to is
+	 * borrowed until free. */
 	int (*open)(tr_store **out, const tr_store_options *options, tr_err *err);
 	/* 1: found and read into record (initialised by the caller), 0: none stored, -1: damaged or newer version. */
 	int (*load)(tr_store *s, tr_record_state *record, tr_err *err);
 	/* Durable on return. */
 	int (*save)(tr_store *s, const tr_record_state *record, tr_err *err);
-	/* NULL: the store is not in Kafka. The record as the sink's transaction has to write it, instead of `save`. */
+	/* NULL: the store is not in Kafka. The record as the sink's transaction has to write it, instead of `save`: it says
+	 * exactly_once whatever the record does. After `load`; a transaction that was not committed is repeated after a new load. */
 	int (*entry)(tr_store *s, const tr_record_state *record, tr_store_entry *out, tr_err *err);
-	/* Removes the record after keeping a copy of it (offsets reset/set): the copy's name goes to backup. */
+	/* Removes the record, readable or not, after keeping a copy of it (offsets reset/set/import): the copy's name goes to
+	 * backup, "" when there was nothing to copy. Works after a load that failed with STATE_CORRUPT or STATE_BACKWARDS. */
 	int (*reset)(tr_store *s, char *backup, size_t backup_size, tr_err *err);
 	/* All pipelines in this store. */
 	int (*list)(tr_store *s, void (*each)(void *context, const char *pipeline, const tr_record_state *record), void *context,
