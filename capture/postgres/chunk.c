@@ -12,7 +12,7 @@
 
 int tr_pgc_chunk_find(tr_pgc *s, PGconn *c, uint32_t *oid, char *kind, tr_err *err)
 {
-	const tr_pgc_todo *t = &s->incremental->progress.todo[0];
+	const tr_inc_todo *t = &s->incremental->progress.todo[0];
 	const char *params[] = {t->schema, t->name};
 	PGresult *r;
 	int found;
@@ -62,7 +62,7 @@ static bool find_key(tr_pgc_incremental *i)
 	const tr_pgc_relation *rel = i->shape;
 
 	i->key_count = i->match_count = 0;
-	for (uint16_t rank = 1; rank <= TR_PGC_KEY_MAX; rank++)
+	for (uint16_t rank = 1; rank <= TR_INC_KEY_MAX; rank++)
 		for (size_t n = 0; n < rel->column_count; n++)
 			if (rel->columns[n].key_rank == rank) {
 				if (!rel->columns[n].not_null)
@@ -70,7 +70,7 @@ static bool find_key(tr_pgc_incremental *i)
 				i->key[i->key_count++] = (uint16_t)n;
 			}
 	/* An identity of its own index tells rows apart in the stream, where the key may not be sent. */
-	for (size_t n = 0; rel->identity == 'i' && n < rel->column_count && i->match_count < TR_PGC_KEY_MAX; n++)
+	for (size_t n = 0; rel->identity == 'i' && n < rel->column_count && i->match_count < TR_INC_KEY_MAX; n++)
 		if (rel->columns[n].identity)
 			i->match[i->match_count++] = (uint16_t)n;
 	if (i->match_count == 0) {
@@ -82,7 +82,7 @@ static bool find_key(tr_pgc_incremental *i)
 
 static int refuse(tr_pgc *s, const char *why)
 {
-	const tr_pgc_todo *t = &s->incremental->progress.todo[0];
+	const tr_inc_todo *t = &s->incremental->progress.todo[0];
 
 	tr_log(TR_LOG_WARN, s->name, "incremental.refused",
 	       "table \"%s.%s\" %s; it is left out of the incremental snapshot", t->schema, t->name, why);
@@ -93,18 +93,18 @@ static int refuse(tr_pgc *s, const char *why)
 static int check_progress(tr_pgc *s, tr_err *err)
 {
 	tr_pgc_incremental *i = s->incremental;
-	tr_pgc_key now = {0};
+	tr_inc_key now = {0};
 	int result = 0;
 
 	for (size_t n = 0; n < i->key_count && result == 0; n++)
-		result = tr_pgc_key_push(&now, tr_slice_str(i->shape->columns[i->key[n]].name), err);
-	if (result == 0 && i->progress.columns.count > 0 && !tr_pgc_key_equal(&now, &i->progress.columns)) {
+		result = tr_inc_key_push(&now, tr_slice_str(i->shape->columns[i->key[n]].name), err);
+	if (result == 0 && i->progress.columns.count > 0 && !tr_inc_key_equal(&now, &i->progress.columns)) {
 		tr_log(TR_LOG_WARN, s->name, "incremental.restarted",
 		       "the key of table \"%s.%s\" has changed: its incremental snapshot starts again",
 		       i->progress.todo[0].schema, i->progress.todo[0].name);
-		tr_pgc_progress_rewind(&i->progress);
+		tr_inc_progress_rewind(&i->progress);
 	}
-	tr_pgc_key_clear(&i->progress.columns);
+	tr_inc_key_clear(&i->progress.columns);
 	i->progress.columns = now;
 	return result;
 }
@@ -190,7 +190,7 @@ int tr_pgc_chunk_describe(tr_pgc *s, tr_err *err)
 
 void tr_pgc_chunk_begin_sql(const tr_pgc *s, tr_writer *w)
 {
-	const tr_pgc_todo *t = &s->incremental->progress.todo[0];
+	const tr_inc_todo *t = &s->incremental->progress.todo[0];
 
 	/* The lock comes before the snapshot: no TRUNCATE or rewrite can stand between them. */
 	tr_writer_text(w, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE ONLY ");
@@ -208,7 +208,7 @@ static void key_list(const tr_pgc_incremental *i, const char *after, tr_writer *
 	}
 }
 
-static void key_compare(const tr_pgc_incremental *i, const char *operator_name, const tr_pgc_key *key, tr_writer *w)
+static void key_compare(const tr_pgc_incremental *i, const char *operator_name, const tr_inc_key *key, tr_writer *w)
 {
 	tr_writer_text(w, " AND (");
 	key_list(i, "", w);
@@ -223,7 +223,7 @@ static void key_compare(const tr_pgc_incremental *i, const char *operator_name, 
 static void from_where(const tr_pgc *s, tr_writer *w)
 {
 	const tr_pgc_incremental *i = s->incremental;
-	const tr_pgc_todo *t = &i->progress.todo[0];
+	const tr_inc_todo *t = &i->progress.todo[0];
 
 	tr_writer_text(w, i->kind == 'p' ? " FROM " : " FROM ONLY ");
 	tr_pgc_qualified(w, t->schema, t->name);
@@ -275,7 +275,7 @@ void tr_pgc_chunk_copy_sql(const tr_pgc *s, tr_writer *w)
 
 int tr_pgc_chunk_keep(tr_pgc_incremental *i, const char *line, size_t len, tr_err *err)
 {
-	if (i->cut || (i->row_count > 0 && i->rows.len + len > TR_PGC_CHUNK_BYTES)) {
+	if (i->cut || (i->row_count > 0 && i->rows.len + len > TR_INC_CHUNK_BYTES)) {
 		i->cut = true;
 		return 0;
 	}
@@ -299,14 +299,14 @@ static void fill_source(tr_pgc *s, const tr_table *table)
 
 static int left_to_stream(tr_pgc_incremental *i, bool *out, tr_err *err)
 {
-	const tr_column *columns[TR_PGC_KEY_MAX];
-	tr_datum data[TR_PGC_KEY_MAX];
+	const tr_column *columns[TR_INC_KEY_MAX];
+	tr_datum data[TR_INC_KEY_MAX];
 
 	for (size_t n = 0; n < i->match_count; n++) {
 		columns[n] = &i->shape->table->columns[i->match[n]];
 		data[n] = i->row[i->match[n]];
 	}
-	return tr_pgc_touched_has(&i->touched, columns, data, i->match_count, out, err);
+	return tr_inc_touched_has(&i->touched, columns, data, i->match_count, out, err);
 }
 
 static int publish_row(tr_pgc *s, uint64_t *published, tr_err *err)
@@ -330,16 +330,16 @@ static int publish_row(tr_pgc *s, uint64_t *published, tr_err *err)
 	return tr_pgc_wire_report(s, &change, err);
 }
 
-static int take_last(const tr_pgc_incremental *i, tr_pgc_key *last, tr_err *err)
+static int take_last(const tr_pgc_incremental *i, tr_inc_key *last, tr_err *err)
 {
-	tr_pgc_key_clear(last);
+	tr_inc_key_clear(last);
 	for (size_t n = 0; n < i->key_count; n++)
-		if (tr_pgc_key_push(last, tr_slice_of(i->row[i->key[n]].ptr, i->row[i->key[n]].len), err))
+		if (tr_inc_key_push(last, tr_slice_of(i->row[i->key[n]].ptr, i->row[i->key[n]].len), err))
 			return -1;
 	return 0;
 }
 
-int tr_pgc_chunk_publish(tr_pgc *s, uint64_t *published, tr_pgc_key *last, tr_err *err)
+int tr_pgc_chunk_publish(tr_pgc *s, uint64_t *published, tr_inc_key *last, tr_err *err)
 {
 	tr_pgc_incremental *i = s->incremental;
 	const uint8_t *at = i->rows.data, *end = at + i->rows.len;

@@ -18,6 +18,6 @@ void tr_pgc_chunk_copy_sql(const tr_pgc *s, tr_writer *w);
 /* Keeps a line of COPY, unless the chunk is full. */
 int tr_pgc_chunk_keep(tr_pgc_incremental *i, const char *line, size_t len, tr_err *err);
 /* Publishes the rows that the stream has not touched; *last becomes the key of the last one read. */
-int tr_pgc_chunk_publish(tr_pgc *s, uint64_t *published, tr_pgc_key *last, tr_err *err);
+int tr_pgc_chunk_publish(tr_pgc *s, uint64_t *published, tr_inc_key *last, tr_err *err);
 
 #endif

@@ -3,8 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
-#include <time.h>
 
 #include "capture/postgres/chunk.h"
 #include "capture/postgres/signal.h"
@@ -28,7 +26,7 @@ int tr_pgc_incremental_new(tr_pgc_incremental **out, tr_err *err)
 	*out = i;
 	if (!i)
 		return tr_err_set(err, TR_E_MEMORY, "out of memory");
-	tr_pgc_touched_init(&i->touched);
+	tr_inc_touched_init(&i->touched);
 	tr_writer_init(&i->rows, (size_t)1 << 31);
 	tr_arena_init(&i->scratch, SCRATCH_MAX);
 	return 0;
@@ -44,11 +42,11 @@ static void reset(tr_pgc_incremental *i)
 	i->phase = TR_PGC_INC_IDLE;
 	i->copying = i->truncated = i->again = i->is_closed = i->is_early = false;
 	i->tracked_oid = i->oid = 0;
-	i->window[0] = '\0';
+	i->window.id[0] = '\0';
 	tr_writer_release(&i->rows);
 	tr_writer_init(&i->rows, (size_t)1 << 31);
-	tr_pgc_touched_release(&i->touched);
-	tr_pgc_touched_init(&i->touched);
+	tr_inc_touched_release(&i->touched);
+	tr_inc_touched_init(&i->touched);
 	tr_pgc_relation_free(i->shape);
 	i->shape = NULL;
 	i->stream_table = NULL;
@@ -61,16 +59,21 @@ void tr_pgc_incremental_free(tr_pgc_incremental *i)
 	if (!i)
 		return;
 	reset(i);
-	tr_pgc_touched_release(&i->touched);
+	tr_inc_touched_release(&i->touched);
 	tr_writer_release(&i->rows);
 	tr_arena_release(&i->scratch);
-	tr_pgc_progress_release(&i->progress);
+	tr_inc_progress_release(&i->progress);
 	free(i);
 }
 
 void tr_pgc_incremental_abandon(tr_pgc *s)
 {
 	reset(s->incremental);
+}
+
+static uint32_t most_rows(const tr_pgc *s)
+{
+	return s->options->signal_chunk_rows ? s->options->signal_chunk_rows : TR_INC_CHUNK_ROWS;
 }
 
 int tr_pgc_incremental_load(tr_pgc *s, tr_slice position, tr_err *err)
@@ -82,10 +85,10 @@ int tr_pgc_incremental_load(tr_pgc *s, tr_slice position, tr_err *err)
 	reset(i);
 	i->not_before_us = 0;
 	i->failures = 0;
-	i->limit = s->options->signal_chunk_rows ? s->options->signal_chunk_rows : 1024;
+	i->limit = most_rows(s);
 	tr_writer_init(&text, (size_t)16 << 20);
 	tr_pgc_position_incremental(position, &text);
-	result = tr_pgc_progress_load(&i->progress, tr_writer_view(&text), err);
+	result = tr_inc_progress_load(&i->progress, tr_writer_view(&text), err);
 	tr_writer_release(&text);
 	if (result)
 		return -1;
@@ -98,11 +101,6 @@ int tr_pgc_incremental_load(tr_pgc *s, tr_slice position, tr_err *err)
 		       "the incremental snapshot goes on with table \"%s.%s\"%s", i->progress.todo[0].schema,
 		       i->progress.todo[0].name, i->progress.paused ? " when it is resumed" : "");
 	return 0;
-}
-
-int tr_pgc_incremental_changed(tr_pgc *s, tr_err *err)
-{
-	return tr_pgc_progress_save(&s->incremental->progress, err);
 }
 
 static bool may_begin(const tr_pgc *s)
@@ -137,15 +135,15 @@ static void drop_table(tr_pgc *s)
 	tr_err err = {0};
 
 	reset(i);
-	tr_pgc_progress_remove(&i->progress, 0);
+	tr_inc_progress_remove(&i->progress, 0);
 	/* Out of memory here means only that the table is tried again after a restart. */
-	if (tr_pgc_progress_save(&i->progress, &err))
+	if (tr_inc_progress_save(&i->progress, &err))
 		tr_log_err(TR_LOG_WARN, s->name, "incremental.progress", &err);
 }
 
 static void privilege_hint(tr_pgc *s, tr_err *err)
 {
-	const tr_pgc_todo *t = &s->incremental->progress.todo[0];
+	const tr_inc_todo *t = &s->incremental->progress.todo[0];
 
 	if (s->incremental->phase == TR_PGC_INC_OPENING || s->incremental->phase == TR_PGC_INC_CLOSING)
 		tr_err_hint(err, "The stream goes on and the snapshot waits. Run: GRANT SELECT, INSERT ON TABLE %s TO \"%s\";",
@@ -210,23 +208,8 @@ static int send(tr_pgc *s, tr_pgc_phase phase, tr_writer *sql, bool many, tr_err
 	return failed(s, NULL, err);
 }
 
-static void iso_time(char out[40])
-{
-	int64_t now_us = tr_clock_wall_ns() / 1000;
-	time_t seconds = (time_t)(now_us / 1000000);
-	struct tm tm;
-	char text[24];
-
-	gmtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out, 40, "%s.%06dZ", text, (int)(now_us % 1000000));
-}
-
 static int send_mark(tr_pgc *s, tr_pgc_phase phase, tr_err *err)
 {
-	tr_pgc_incremental *i = s->incremental;
-	bool close = phase == TR_PGC_INC_CLOSING;
-	char closed_at[40];
 	const char *table = s->options->signal_table, *dot = strchr(table, '.');
 	char schema[TR_PGC_NAME_MAX];
 	tr_writer w;
@@ -235,29 +218,11 @@ static int send_mark(tr_pgc *s, tr_pgc_phase phase, tr_err *err)
 	tr_text_format(schema, sizeof(schema), "%.*s", dot ? (int)(dot - table) : 6, dot ? table : "public");
 	tr_writer_text(&w, "INSERT INTO ");
 	tr_pgc_qualified(&w, schema, dot ? dot + 1 : table);
-	tr_writer_format(&w, " VALUES ('%s-%s', 'snapshot-window-%s', '{\"openWindowTimestamp\": \"%s\"", i->window,
-			 close ? "close" : "open", close ? "close" : "open", i->opened_at);
-	if (close) {
-		iso_time(closed_at);
-		tr_writer_format(&w, ", \"closeWindowTimestamp\": \"%s\"", closed_at);
-	}
-	tr_writer_text(&w, "}')");
+	tr_writer_text(&w, " VALUES (");
+	tr_inc_window_values(&s->incremental->window, phase == TR_PGC_INC_CLOSING, &w);
+	tr_writer_u8(&w, ')');
 	tr_writer_u8(&w, '\0');
 	return send(s, phase, &w, false, err);
-}
-
-static int new_window(tr_pgc_incremental *i, tr_err *err)
-{
-	uint8_t b[16];
-
-	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
-		return tr_err_set(err, TR_E_SYSTEM, "could not make an id");
-	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	snprintf(i->window, sizeof(i->window), "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-		 b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
-	iso_time(i->opened_at);
-	return 0;
 }
 
 /* --- phases ------------------------------------------------------------------------------------ */
@@ -272,7 +237,7 @@ static int open_window(tr_pgc *s, tr_err *err)
 		return failed(s, NULL, err);
 	/* Nothing was read while the login took its time. */
 	s->stream->last_received_us = tr_clock_mono_us();
-	if (new_window(i, err))
+	if (tr_inc_window_new(&i->window, err))
 		return -1;
 	return send_mark(s, TR_PGC_INC_OPENING, err);
 }
@@ -296,7 +261,7 @@ static int begin_chunk(tr_pgc *s, tr_err *err)
 	/* To note keys it has to be known what a key is. Only the holder of the table's lock can ask without waiting for
 	 * others, so a table's first transaction does no more than that. */
 	i->tracked_oid = i->shape && i->shape->oid == i->oid ? i->oid : 0;
-	tr_pgc_touched_clear(&i->touched);
+	tr_inc_touched_clear(&i->touched);
 	tr_writer_reset(&i->rows);
 	i->stream_table = NULL;
 	i->row_count = 0;
@@ -423,11 +388,11 @@ static int bounded(tr_pgc *s, tr_err *err)
 	if (i->empty)
 		return end_chunk(s, err);
 	for (int n = 0; n < PQnfields(i->result); n++)
-		if (tr_pgc_key_push(&i->progress.max, tr_slice_str(PQgetvalue(i->result, 0, n)), err))
+		if (tr_inc_key_push(&i->progress.max, tr_slice_str(PQgetvalue(i->result, 0, n)), err))
 			return -1;
 	tr_log(TR_LOG_INFO, s->name, "incremental.started", "the incremental snapshot of table \"%s.%s\" begins",
 	       i->progress.todo[0].schema, i->progress.todo[0].name);
-	if (tr_pgc_progress_save(&i->progress, err))
+	if (tr_inc_progress_save(&i->progress, err))
 		return -1;
 	return read_chunk(s, err);
 }
@@ -604,8 +569,8 @@ static bool translate(tr_pgc_incremental *i, const tr_table *table)
 /* 1 = noted, 0 = the row does not tell its key. */
 static int touch(tr_pgc_incremental *i, const tr_table *table, const tr_datum *row)
 {
-	const tr_column *columns[TR_PGC_KEY_MAX];
-	tr_datum data[TR_PGC_KEY_MAX];
+	const tr_column *columns[TR_INC_KEY_MAX];
+	tr_datum data[TR_INC_KEY_MAX];
 
 	for (size_t n = 0; n < i->match_count; n++) {
 		columns[n] = &table->columns[i->stream_match[n]];
@@ -613,7 +578,7 @@ static int touch(tr_pgc_incremental *i, const tr_table *table, const tr_datum *r
 		if (data[n].form != TR_D_TEXT && data[n].form != TR_D_BINARY)
 			return 0;
 	}
-	tr_pgc_touched_add(&i->touched, columns, data, i->match_count);
+	tr_inc_touched_add(&i->touched, columns, data, i->match_count);
 	return 1;
 }
 
@@ -666,11 +631,8 @@ void tr_pgc_incremental_relation(tr_pgc *s, const tr_pg_relation *m)
 void tr_pgc_incremental_closed(tr_pgc *s, tr_slice id)
 {
 	tr_pgc_incremental *i = s->incremental;
-	size_t len = strlen(i->window);
 
-	if (len > 0 && id.len == len + 6 && memcmp(id.ptr, i->window, len) == 0 &&
-	    memcmp(id.ptr + len, "-close", 6) == 0)
-		i->is_closed = true;
+	i->is_closed = i->is_closed || tr_inc_window_is_closed_by(&i->window, id);
 }
 
 /* --- the end of a window ----------------------------------------------------------------------- */
@@ -678,16 +640,8 @@ void tr_pgc_incremental_closed(tr_pgc *s, tr_slice id)
 static void adapt_limit(tr_pgc *s)
 {
 	tr_pgc_incremental *i = s->incremental;
-	uint32_t most = s->options->signal_chunk_rows ? s->options->signal_chunk_rows : 1024;
 
-	if (i->cut || i->touched.failed)
-		i->limit = i->cut && i->row_count > 1 ? i->row_count : i->limit / 2;
-	else if (i->limit < most)
-		i->limit *= 2;
-	if (i->limit < 1)
-		i->limit = 1;
-	if (i->limit > most)
-		i->limit = most;
+	i->limit = tr_inc_next_limit(i->limit, most_rows(s), i->cut, i->touched.failed, i->row_count);
 }
 
 static int finish_table(tr_pgc *s, tr_err *err)
@@ -697,23 +651,23 @@ static int finish_table(tr_pgc *s, tr_err *err)
 	tr_log(TR_LOG_INFO, s->name, "incremental.finished",
 	       "the incremental snapshot of table \"%s.%s\" is complete: %llu rows were read", i->progress.todo[0].schema,
 	       i->progress.todo[0].name, (unsigned long long)i->progress.rows);
-	tr_pgc_progress_remove(&i->progress, 0);
+	tr_inc_progress_remove(&i->progress, 0);
 	tr_pgc_relation_free(i->shape);
 	i->shape = NULL;
 	i->stream_table = NULL;
 	if (i->progress.count == 0)
 		reset(i);
-	return tr_pgc_progress_save(&i->progress, err);
+	return tr_inc_progress_save(&i->progress, err);
 }
 
 static int publish_chunk(tr_pgc *s, tr_err *err)
 {
 	tr_pgc_incremental *i = s->incremental;
-	tr_pgc_key last = {0};
+	tr_inc_key last = {0};
 	uint64_t published = 0;
 
 	if (!i->empty && tr_pgc_chunk_publish(s, &published, &last, err)) {
-		tr_pgc_key_clear(&last);
+		tr_inc_key_clear(&last);
 		return -1;
 	}
 	tr_log(TR_LOG_DEBUG, s->name, "incremental.chunk", "%u rows read, %llu published", i->row_count,
@@ -721,13 +675,13 @@ static int publish_chunk(tr_pgc *s, tr_err *err)
 	i->progress.rows += i->row_count;
 	/* The chunk holds the greatest key, or there was no more. */
 	bool done = i->empty || i->row_count == 0 || (!i->cut && i->row_count < i->limit) ||
-		    tr_pgc_key_equal(&last, &i->progress.max);
+		    tr_inc_key_equal(&last, &i->progress.max);
 	if (last.count > 0) {
-		tr_pgc_key_clear(&i->progress.last);
+		tr_inc_key_clear(&i->progress.last);
 		i->progress.last = last;
 	}
 	adapt_limit(s);
-	return done ? finish_table(s, err) : tr_pgc_progress_save(&i->progress, err);
+	return done ? finish_table(s, err) : tr_inc_progress_save(&i->progress, err);
 }
 
 int tr_pgc_incremental_commit(tr_pgc *s, tr_err *err)
@@ -744,7 +698,7 @@ int tr_pgc_incremental_commit(tr_pgc *s, tr_err *err)
 		i->phase = TR_PGC_INC_IDLE;
 	i->is_closed = false;
 	i->tracked_oid = 0;
-	i->window[0] = '\0';
+	i->window.id[0] = '\0';
 	if (i->again || i->touched.failed) {
 		tr_log(TR_LOG_DEBUG, s->name, "incremental.again", "the chunk is read again");
 		if (i->touched.failed)
@@ -753,6 +707,6 @@ int tr_pgc_incremental_commit(tr_pgc *s, tr_err *err)
 		result = publish_chunk(s, err);
 	}
 	tr_writer_reset(&i->rows);
-	tr_pgc_touched_clear(&i->touched);
+	tr_inc_touched_clear(&i->touched);
 	return result;
 }

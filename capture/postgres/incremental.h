@@ -11,19 +11,18 @@
  *
  * A row left to the stream whose event carries an unchanged TOAST value shows the placeholder there, as any update does.
  *
- * Refuses: tables without a key that is never null; keeping more of a chunk than TR_PGC_CHUNK_BYTES (it is then cut).
+ * Refuses: tables without a key that is never null; keeping more of a chunk than TR_INC_CHUNK_BYTES (it is then cut).
  */
 #ifndef TR_CAPTURE_POSTGRES_INCREMENTAL_H
 #define TR_CAPTURE_POSTGRES_INCREMENTAL_H
 
-#include "capture/postgres/progress.h"
+#include "capture/incremental/progress.h"
 #include "capture/postgres/stream.h"
-#include "capture/postgres/touched.h"
+#include "capture/incremental/touched.h"
+#include "capture/incremental/window.h"
 
-#define TR_PGC_CHUNK_BYTES  ((size_t)8 << 20)
 #define TR_PGC_STREAMED_MAX 16384u /* transactions remembered; a power of two */
 #define TR_PGC_UNSEEN_MAX   256u
-#define TR_PGC_WINDOW_ID    37
 
 typedef enum tr_pgc_phase {
 	TR_PGC_INC_IDLE,
@@ -38,7 +37,7 @@ typedef enum tr_pgc_phase {
 } tr_pgc_phase;
 
 struct tr_pgc_incremental {
-	tr_pgc_progress progress;
+	tr_inc_progress progress;
 	PGconn *c; /* NULL = not open */
 	tr_pgc_phase phase;
 	int64_t not_before_us; /* monotonic: after a failure */
@@ -52,20 +51,20 @@ struct tr_pgc_incremental {
 	uint32_t unseen[TR_PGC_UNSEEN_MAX]; /* streamed, but not visible when a chunk began */
 	size_t unseen_count;
 	/* the window */
-	char window[TR_PGC_WINDOW_ID], opened_at[40];
+	tr_inc_window window;
 	uint32_t tracked_oid; /* its streamed keys are noted; 0 = none */
-	tr_pgc_touched touched;
+	tr_inc_touched touched;
 	bool truncated, again, is_closed;
 	bool is_early; /* the window is over, the answer to its last INSERT is not here */
 	/* the chunk */
 	uint32_t oid;
 	char kind;                /* relkind */
 	tr_pgc_relation *shape;   /* ours alone: what the catalogue said in the chunk's transaction */
-	uint16_t key[TR_PGC_KEY_MAX], match[TR_PGC_KEY_MAX]; /* columns of shape: paging; identity in the stream */
+	uint16_t key[TR_INC_KEY_MAX], match[TR_INC_KEY_MAX]; /* columns of shape: paging; identity in the stream */
 	size_t key_count, match_count;
 	char *row_filter;         /* the publication's, or NULL */
 	const tr_table *stream_table; /* `match` was translated for it */
-	uint16_t stream_match[TR_PGC_KEY_MAX];
+	uint16_t stream_match[TR_INC_KEY_MAX];
 	uint32_t limit, row_count; /* rows */
 	bool cut;                  /* the rest did not fit */
 	bool empty;                /* the table has no rows */
@@ -88,8 +87,6 @@ int tr_pgc_incremental_socket(const tr_pgc *s, int64_t *wait_us);
 bool tr_pgc_incremental_busy(const tr_pgc *s);
 /* Forgets the chunk at hand; its rows will be read again. */
 void tr_pgc_incremental_abandon(tr_pgc *s);
-/* The list of tables has changed. */
-int tr_pgc_incremental_changed(tr_pgc *s, tr_err *err);
 
 /* From wire.c. */
 static inline bool tr_pgc_incremental_concerns(const tr_pgc *s, const tr_table *table)

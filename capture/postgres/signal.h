@@ -1,9 +1,5 @@
 /*
- * Commands by rows: an INSERT into source.signal_table, seen in the stream like any other row, with the columns id, type
- * and data (JSON), as Debezium's signal table has them: execute-snapshot, stop-snapshot, pause-snapshot, resume-snapshot,
- * log. What cannot be done is said as a warning and left; a signal never stops the stream.
- *
- * Refuses: snapshots of type blocking and surrogate keys (with a warning).
+ * The signal table of a PostgreSQL source: its rows, which are commands (capture/incremental/signal.h), and our rights on it.
  */
 #ifndef TR_CAPTURE_POSTGRES_SIGNAL_H
 #define TR_CAPTURE_POSTGRES_SIGNAL_H

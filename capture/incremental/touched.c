@@ -1,4 +1,4 @@
-#include "capture/postgres/touched.h"
+#include "capture/incremental/touched.h"
 
 #include <stdlib.h>
 
@@ -6,15 +6,15 @@
 #define ONE_MAX     ((size_t)1 << 20)
 #define SCRATCH_MAX ((size_t)16 << 20)
 
-void tr_pgc_touched_init(tr_pgc_touched *t)
+void tr_inc_touched_init(tr_inc_touched *t)
 {
-	*t = (tr_pgc_touched){0};
+	*t = (tr_inc_touched){0};
 	tr_writer_init(&t->keys, KEYS_MAX);
 	tr_writer_init(&t->one, ONE_MAX);
 	tr_arena_init(&t->scratch, SCRATCH_MAX);
 }
 
-void tr_pgc_touched_release(tr_pgc_touched *t)
+void tr_inc_touched_release(tr_inc_touched *t)
 {
 	tr_writer_release(&t->keys);
 	tr_writer_release(&t->one);
@@ -23,7 +23,7 @@ void tr_pgc_touched_release(tr_pgc_touched *t)
 	t->slots = NULL;
 }
 
-void tr_pgc_touched_clear(tr_pgc_touched *t)
+void tr_inc_touched_clear(tr_inc_touched *t)
 {
 	tr_writer_reset(&t->keys);
 	if (t->slots)
@@ -59,7 +59,7 @@ static void put_value(tr_writer *w, const tr_value *v)
 	}
 }
 
-static int build(tr_pgc_touched *t, const tr_column *const *columns, const tr_datum *data, size_t count, tr_err *err)
+static int build(tr_inc_touched *t, const tr_column *const *columns, const tr_datum *data, size_t count, tr_err *err)
 {
 	tr_writer_reset(&t->one);
 	tr_arena_reset(&t->scratch);
@@ -91,7 +91,7 @@ static uint64_t hash(tr_slice s)
 	return h ^ h >> 29;
 }
 
-static tr_slice key_at(const tr_pgc_touched *t, uint32_t offset)
+static tr_slice key_at(const tr_inc_touched *t, uint32_t offset)
 {
 	uint32_t len;
 
@@ -99,7 +99,7 @@ static tr_slice key_at(const tr_pgc_touched *t, uint32_t offset)
 	return tr_slice_of(t->keys.data + offset + sizeof(len), len);
 }
 
-static size_t slot_of(const tr_pgc_touched *t, tr_slice key)
+static size_t slot_of(const tr_inc_touched *t, tr_slice key)
 {
 	size_t at = hash(key) & (t->slot_count - 1);
 
@@ -108,9 +108,9 @@ static size_t slot_of(const tr_pgc_touched *t, tr_slice key)
 	return at;
 }
 
-static bool grow(tr_pgc_touched *t)
+static bool grow(tr_inc_touched *t)
 {
-	tr_pgc_touched larger = *t;
+	tr_inc_touched larger = *t;
 
 	larger.slot_count = t->slot_count ? t->slot_count * 2 : 1024;
 	larger.slots = calloc(larger.slot_count, sizeof(*larger.slots));
@@ -125,14 +125,14 @@ static bool grow(tr_pgc_touched *t)
 	return true;
 }
 
-void tr_pgc_touched_add(tr_pgc_touched *t, const tr_column *const *columns, const tr_datum *data, size_t count)
+void tr_inc_touched_add(tr_inc_touched *t, const tr_column *const *columns, const tr_datum *data, size_t count)
 {
 	tr_err ignored; /* the chunk is read again: `failed` */
 	uint32_t len;
 	size_t slot;
 
 	for (size_t i = 0; i < count; i++) {
-		bool decoded = data[i].form == TR_D_BINARY;
+		bool decoded = columns[i] && data[i].form == TR_D_BINARY;
 
 		if (t->count > 0 && t->decoded[i] != decoded)
 			t->failed = true;
@@ -155,7 +155,7 @@ void tr_pgc_touched_add(tr_pgc_touched *t, const tr_column *const *columns, cons
 	t->failed = !tr_writer_ok(&t->keys);
 }
 
-int tr_pgc_touched_has(tr_pgc_touched *t, const tr_column *const *columns, const tr_datum *data, size_t count, bool *out,
+int tr_inc_touched_has(tr_inc_touched *t, const tr_column *const *columns, const tr_datum *data, size_t count, bool *out,
 		       tr_err *err)
 {
 	*out = false;

@@ -1,4 +1,4 @@
-#include "capture/postgres/progress.h"
+#include "capture/incremental/progress.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -7,16 +7,16 @@
 
 /* --- keys -------------------------------------------------------------------------------------- */
 
-void tr_pgc_key_clear(tr_pgc_key *key)
+void tr_inc_key_clear(tr_inc_key *key)
 {
 	for (size_t i = 0; i < key->count; i++)
 		free(key->parts[i]);
-	*key = (tr_pgc_key){0};
+	*key = (tr_inc_key){0};
 }
 
-int tr_pgc_key_push(tr_pgc_key *key, tr_slice part, tr_err *err)
+int tr_inc_key_push(tr_inc_key *key, tr_slice part, tr_err *err)
 {
-	char *copy = key->count < TR_PGC_KEY_MAX ? tr_text_copy(part) : NULL;
+	char *copy = key->count < TR_INC_KEY_MAX ? tr_text_copy(part) : NULL;
 
 	if (!copy)
 		return tr_err_set(err, TR_E_MEMORY, "out of memory for a key");
@@ -24,7 +24,7 @@ int tr_pgc_key_push(tr_pgc_key *key, tr_slice part, tr_err *err)
 	return 0;
 }
 
-bool tr_pgc_key_equal(const tr_pgc_key *a, const tr_pgc_key *b)
+bool tr_inc_key_equal(const tr_inc_key *a, const tr_inc_key *b)
 {
 	if (a->count != b->count)
 		return false;
@@ -36,24 +36,24 @@ bool tr_pgc_key_equal(const tr_pgc_key *a, const tr_pgc_key *b)
 
 /* --- tables ------------------------------------------------------------------------------------ */
 
-static void todo_free(tr_pgc_todo *t)
+static void todo_free(tr_inc_todo *t)
 {
 	free(t->schema);
 	free(t->name);
 	free(t->filter);
 }
 
-void tr_pgc_progress_rewind(tr_pgc_progress *p)
+void tr_inc_progress_rewind(tr_inc_progress *p)
 {
-	tr_pgc_key_clear(&p->columns);
-	tr_pgc_key_clear(&p->last);
-	tr_pgc_key_clear(&p->max);
+	tr_inc_key_clear(&p->columns);
+	tr_inc_key_clear(&p->last);
+	tr_inc_key_clear(&p->max);
 	p->rows = 0;
 }
 
-static void clear(tr_pgc_progress *p)
+static void clear(tr_inc_progress *p)
 {
-	tr_pgc_progress_rewind(p);
+	tr_inc_progress_rewind(p);
 	for (size_t i = 0; i < p->count; i++)
 		todo_free(&p->todo[i]);
 	free(p->todo);
@@ -62,7 +62,7 @@ static void clear(tr_pgc_progress *p)
 	p->paused = false;
 }
 
-void tr_pgc_progress_release(tr_pgc_progress *p)
+void tr_inc_progress_release(tr_inc_progress *p)
 {
 	clear(p);
 	free(p->text);
@@ -74,10 +74,10 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-int tr_pgc_progress_add(tr_pgc_progress *p, const char *schema, const char *name, const char *filter, bool *added,
+int tr_inc_progress_add(tr_inc_progress *p, const char *schema, const char *name, const char *filter, bool *added,
 			tr_err *err)
 {
-	tr_pgc_todo t = {0}, *more;
+	tr_inc_todo t = {0}, *more;
 
 	*added = false;
 	/* One that has begun may have passed rows that the new request wants to see again. */
@@ -85,8 +85,8 @@ int tr_pgc_progress_add(tr_pgc_progress *p, const char *schema, const char *name
 		if (strcmp(p->todo[i].schema, schema) == 0 && strcmp(p->todo[i].name, name) == 0 &&
 		    same_text(p->todo[i].filter, filter))
 			return 0;
-	if (p->count >= TR_PGC_TODO_MAX)
-		return tr_err_set(err, TR_E_CONFIG, "%d tables wait already", TR_PGC_TODO_MAX);
+	if (p->count >= TR_INC_TODO_MAX)
+		return tr_err_set(err, TR_E_CONFIG, "%d tables wait already", TR_INC_TODO_MAX);
 	more = realloc(p->todo, (p->count + 1) * sizeof(*more));
 	p->todo = more ? more : p->todo;
 	t.schema = strdup(schema);
@@ -101,20 +101,20 @@ int tr_pgc_progress_add(tr_pgc_progress *p, const char *schema, const char *name
 	return 0;
 }
 
-void tr_pgc_progress_remove(tr_pgc_progress *p, size_t index)
+void tr_inc_progress_remove(tr_inc_progress *p, size_t index)
 {
 	todo_free(&p->todo[index]);
 	memmove(&p->todo[index], &p->todo[index + 1], (p->count - index - 1) * sizeof(*p->todo));
 	p->count--;
 	if (index == 0)
-		tr_pgc_progress_rewind(p);
+		tr_inc_progress_rewind(p);
 	if (p->count == 0)
 		p->paused = false;
 }
 
 /* --- text -------------------------------------------------------------------------------------- */
 
-static int put_key(json_t *root, const char *name, const tr_pgc_key *key)
+static int put_key(json_t *root, const char *name, const tr_inc_key *key)
 {
 	json_t *list = json_array();
 	int failed = list == NULL;
@@ -124,13 +124,13 @@ static int put_key(json_t *root, const char *name, const tr_pgc_key *key)
 	return json_object_set_new(root, name, list) || failed;
 }
 
-static json_t *todo_json(const tr_pgc_todo *t)
+static json_t *todo_json(const tr_inc_todo *t)
 {
 	return t->filter ? json_pack("{s:s,s:s,s:s}", "schema", t->schema, "table", t->name, "filter", t->filter)
 			 : json_pack("{s:s,s:s}", "schema", t->schema, "table", t->name);
 }
 
-static json_t *progress_json(const tr_pgc_progress *p)
+static json_t *progress_json(const tr_inc_progress *p)
 {
 	json_t *root = json_object(), *tables = json_array();
 	int failed = !root || json_object_set_new(root, "tables", tables);
@@ -150,7 +150,7 @@ static json_t *progress_json(const tr_pgc_progress *p)
 	return root;
 }
 
-int tr_pgc_progress_save(tr_pgc_progress *p, tr_err *err)
+int tr_inc_progress_save(tr_inc_progress *p, tr_err *err)
 {
 	json_t *root = NULL;
 	char *text = NULL;
@@ -167,21 +167,21 @@ int tr_pgc_progress_save(tr_pgc_progress *p, tr_err *err)
 	return 0;
 }
 
-static int take_key(const json_t *root, const char *name, tr_pgc_key *key, tr_err *err)
+static int take_key(const json_t *root, const char *name, tr_inc_key *key, tr_err *err)
 {
 	const json_t *list = json_object_get(root, name), *part;
 	size_t i;
 
 	json_array_foreach(list, i, part) {
-		if (!json_is_string(part) || i >= TR_PGC_KEY_MAX)
+		if (!json_is_string(part) || i >= TR_INC_KEY_MAX)
 			return -1;
-		if (tr_pgc_key_push(key, tr_slice_str(json_string_value(part)), err))
+		if (tr_inc_key_push(key, tr_slice_str(json_string_value(part)), err))
 			return -1;
 	}
 	return list && !json_is_array(list) ? -1 : 0;
 }
 
-static int take(tr_pgc_progress *p, const json_t *root, tr_err *err)
+static int take(tr_inc_progress *p, const json_t *root, tr_err *err)
 {
 	const json_t *tables = json_object_get(root, "tables"), *table;
 	size_t i;
@@ -194,7 +194,7 @@ static int take(tr_pgc_progress *p, const json_t *root, tr_err *err)
 		const char *name = json_string_value(json_object_get(table, "table"));
 
 		if (!schema || !name ||
-		    tr_pgc_progress_add(p, schema, name, json_string_value(json_object_get(table, "filter")), &added,
+		    tr_inc_progress_add(p, schema, name, json_string_value(json_object_get(table, "filter")), &added,
 					err))
 			return -1;
 	}
@@ -206,7 +206,7 @@ static int take(tr_pgc_progress *p, const json_t *root, tr_err *err)
 	return p->columns.count == p->max.count && (p->last.count == 0 || p->last.count == p->max.count) ? 0 : -1;
 }
 
-int tr_pgc_progress_load(tr_pgc_progress *p, tr_slice text, tr_err *err)
+int tr_inc_progress_load(tr_inc_progress *p, tr_slice text, tr_err *err)
 {
 	json_error_t why;
 	json_t *root;
@@ -220,7 +220,7 @@ int tr_pgc_progress_load(tr_pgc_progress *p, tr_slice text, tr_err *err)
 		json_decref(root);
 	}
 	if (result == 0)
-		return tr_pgc_progress_save(p, err);
+		return tr_inc_progress_save(p, err);
 	clear(p);
 	if (err->code == TR_E_MEMORY)
 		return -1;
