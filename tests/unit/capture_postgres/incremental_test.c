@@ -467,16 +467,16 @@ START_TEST(texts_of_progress)
 					"\"table\":\"u\"}],\"key\":[\"id\"],\"last\":[\"1\"],\"max\":[\"9\"],\"rows\":1}";
 	static const char *const bad[] = {"{", "[]", "{\"tables\":1}", "{\"tables\":[{}]}",
 					  "{\"tables\":[],\"key\":[1]}", "{\"tables\":[],\"key\":[\"a\"],\"max\":[]}"};
-	tr_pgc_progress p = {0};
+	tr_inc_progress p = {0};
 	tr_err err = {0};
 	tr_writer w;
 	char position[1024];
 
-	ck_assert_int_eq(tr_pgc_progress_load(&p, tr_slice_str(good), &err), 0);
+	ck_assert_int_eq(tr_inc_progress_load(&p, tr_slice_str(good), &err), 0);
 	ck_assert_str_eq(p.text, good);
 	ck_assert_str_eq(p.todo[0].filter, "x > '}'");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		ck_assert_int_eq(tr_pgc_progress_load(&p, tr_slice_str(bad[i]), &err), -1);
+		ck_assert_int_eq(tr_inc_progress_load(&p, tr_slice_str(bad[i]), &err), -1);
 		ck_assert_int_eq(err.code, TR_E_STATE_CORRUPT);
 	}
 	tr_writer_init(&w, 4096);
@@ -489,7 +489,7 @@ START_TEST(texts_of_progress)
 	ck_assert(!tr_pgc_position_read(tr_slice_str("{\"lsn\":\"0/10\",\"incremental\":{\"a\":\"}\""), &back));
 	ck_assert(!tr_pgc_position_read(tr_slice_str("{\"lsn\":\"0/10\",\"other\":{}}"), &back));
 	tr_writer_release(&w);
-	tr_pgc_progress_release(&p);
+	tr_inc_progress_release(&p);
 }
 END_TEST
 
