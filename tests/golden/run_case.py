@@ -5,6 +5,7 @@
     run_case.py CASE [--server NAME] [--binary PATH]     one case
     run_case.py --all [--server NAME]                    all cases of that kind of server, a table at the end
     run_case.py --list                                   the cases
+    run_case.py CASE --paced                             each statement of changes.sql only when the one before has arrived
 
 CASE is a name below cases/ or a directory. NAME is pg15, pg17, pg18, mysql97, maria1011 or maria118 (default: the first of
 the case's kind); `--pg 17` is short for `--server pg17`. The servers' addresses come from the environment
@@ -38,6 +39,7 @@ from trtest.registry import Registry  # noqa: E402
 
 DATABASE = "golden"
 QUIET_SECONDS = 1.5
+PACE_SECONDS = 0.3
 STOP_SECONDS = 10
 DEFAULT_SERVER = {"postgres": "pg15", "mysql": "mysql97", "mariadb": "maria1011"}
 
@@ -98,8 +100,8 @@ class MySqlSource:
 
 
 class Run:
-    def __init__(self, case, name, binary, out):
-        self.case, self.name, self.binary = case, name, binary
+    def __init__(self, case, name, binary, out, paced=False):
+        self.case, self.name, self.binary, self.paced = case, name, binary, paced
         self.source = PostgresSource(name) if name.startswith("pg") else MySqlSource(name)
         self.server = self.source.server
         self.kafka, self.registry = Kafka(servers.kafka()), Registry(servers.registry())
@@ -141,13 +143,27 @@ class Run:
         with Tailrace(self.binary, self.config, self.http, self.out / "tailrace.log") as program:
             program.wait_state("streaming")
             self.kafka.wait_quiet(self.data_topics, QUIET_SECONDS, alive=program.check_alive)
-            errors = self.database.script(self.case.changes, stop=False)
+            errors = self.change(program)
             if errors:
                 print(f"changes.sql: {errors.strip()}", file=sys.stderr)
             self.kafka.wait_quiet(self.data_topics, QUIET_SECONDS, alive=program.check_alive)
             code = program.terminate(STOP_SECONDS)
             if code != 0:
                 raise Failed(f"ended with {code} after SIGTERM; its log ends\n{program.tail()}")
+
+    def change(self, program):
+        """Runs changes.sql; paced: statement by statement (each ends a line), all in one transaction where there is one."""
+        if not self.paced:
+            return self.database.script(self.case.changes, stop=False)
+        errors = text = ""
+        for line in self.case.changes.splitlines(keepends=True):
+            text += line
+            opened = len(re.findall(r"^(?:START TRANSACTION|BEGIN);", text, re.MULTILINE)) - len(re.findall(r"^(?:COMMIT|ROLLBACK);", text, re.MULTILINE))
+            if line.rstrip().endswith(";") and not opened:
+                errors += self.database.script(text, stop=False)
+                text = ""
+                self.kafka.wait_quiet(self.data_topics, PACE_SECONDS, alive=program.check_alive)
+        return errors
 
     def collect(self):
         actual = compare.Capture(read_records(self.kafka, self.registry, self.topics), read_schemas(self.registry, self.subjects))
@@ -171,7 +187,7 @@ class Run:
             self.prepare()
             self.configure()
             self.publish()
-            return compare.compare(compare.load(self.case.path), self.collect(), self.case.name, self.name)
+            return compare.compare(compare.load(self.case.path), self.collect(), self.case.name, self.name, paced=self.paced)
         finally:
             self.finish()
 
@@ -189,7 +205,7 @@ def run_one(name, args):
     start = time.monotonic()
     out = out_directory(args.out, case, server)
     try:
-        result = Run(case, server, find_binary(args.binary), out).run()
+        result = Run(case, server, find_binary(args.binary), out, args.paced).run()
     except Skipped as e:
         print(f"{case.name}: skipped: {e}")
         return "skipped", time.monotonic() - start, None
@@ -219,6 +235,7 @@ def main():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--server", metavar="NAME")
     parser.add_argument("--pg", dest="server", type=lambda version: f"pg{version}", metavar="VERSION")
+    parser.add_argument("--paced", action="store_true", help="one statement at a time")
     parser.add_argument("--binary", metavar="PATH")
     parser.add_argument("--out", metavar="DIR")
     parser.add_argument("--limit", type=int, default=20, help="differences to print")
