@@ -157,7 +157,9 @@ static int run_session(tr_pipeline *p, tr_err *err)
 		result = 0;
 	if (tr_pipeline_stopping(p) || result != 0)
 		atomic_store(&s.drain_deadline_us, tr_clock_mono_us() + TR_STOP_DRAIN_US);
-	if (tr_session_close(&s, result == 0, &closing) != 0 && result == 0) {
+	/* A clean end with a failed delivery is a failure, and so is a source that the failed delivery has interrupted, wherever it
+	 * was; after an error of the source's own, that one is the news. */
+	if (tr_session_close(&s, &closing) != 0 && (result == 0 || err->code == TR_E_INTERRUPTED)) {
 		*err = closing;
 		result = tr_pipeline_stopping(p) && closing.code == TR_E_INTERRUPTED ? 0 : -1;
 	}

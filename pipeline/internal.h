@@ -90,7 +90,7 @@ int tr_session_open(tr_session *s, tr_pipeline *p, tr_err *err);
 #define TR_STOP_DRAIN_US (7 * 1000000)
 /* Lets the delivery thread finish what was sealed (or give up at the deadline, which a request to stop sets) and joins it.
  * -1: its error. */
-int tr_session_close(tr_session *s, bool ok, tr_err *err);
+int tr_session_close(tr_session *s, tr_err *err);
 /* Seals the batch and hands it to the delivery thread, which owns it from then on. with_position: the source's position now. */
 int tr_session_push(tr_session *s, tr_batch *batch, bool with_position, tr_err *err);
 /* An empty batch with a note and the position; returns when it is durable. */

@@ -61,7 +61,7 @@ static void join_delivery(tr_session *s)
 	pthread_join(s->delivery, NULL);
 }
 
-int tr_session_close(tr_session *s, bool ok, tr_err *err)
+int tr_session_close(tr_session *s, tr_err *err)
 {
 	int result = 0;
 
@@ -70,9 +70,7 @@ int tr_session_close(tr_session *s, bool ok, tr_err *err)
 	if (s->delivery_started)
 		join_delivery(s);
 	if (atomic_load(&s->failed)) {
-		/* A clean end with a failed delivery is a failure; after an error of the source, the source's error is the news. */
-		if (ok && err)
-			*err = s->error;
+		*err = s->error;
 		result = -1;
 	}
 	if (s->sink)

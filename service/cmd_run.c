@@ -108,7 +108,7 @@ static bool collect(service *s)
 		}
 		s->ended[i] = true;
 		tr_progress_clear(&s->progress);
-		if (tr_pipeline_result(s->pipelines[i], &err) == 0 || err.code == TR_E_INTERRUPTED) {
+		if (tr_pipeline_result(s->pipelines[i], &err) == 0) {
 			tr_log(TR_LOG_INFO, name, "pipeline.ended", "ended, position saved");
 			continue;
 		}

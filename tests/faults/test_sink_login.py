@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
 """A cluster that wants to know who writes (SASL: PLAIN, SCRAM) and lets not everybody write everything (ACLs)."""
+import json
 import re
 import sys
 from pathlib import Path
@@ -61,12 +62,12 @@ class Login(Case):
         cls.own = SecureKafka()
         cls.addClassCleanup(cls.own.remove)
 
-    def login_job(self, user, password=PASSWORD, mechanism="PLAIN"):
+    def login_job(self, user, password=PASSWORD, mechanism="PLAIN", **source):
         for operation in USERS[user]:
             self.own.allow(user, self.tag, operation)
         properties = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanisms": mechanism, "sasl.username": user, "sasl.password": password}
         sink = {"url": f"kafka://{self.own.login}", "properties": properties}
-        return self.job(self.config(self.database(TABLE), sink=sink, events={"format": "json"}))
+        return self.job(self.config(self.database(TABLE), sink=sink, events={"format": "json"}, source=source))
 
     def written(self):
         kafka = Kafka(self.own.bootstrap)
@@ -77,7 +78,8 @@ class Login(Case):
 
     def nothing_done(self, job):
         self.assertEqual(self.written(), 0)
-        self.assertFalse((job.stored() or {}).get("position"))
+        exported = job.command("offsets", "export")
+        self.assertTrue(exported.code == 64 or not json.loads(exported.out).get("position"), exported.out + exported.err)
 
     def test_the_rights_that_the_hint_names_are_enough(self):
         self.assert_ok(self.login_job("all").once())
@@ -99,6 +101,14 @@ class Login(Case):
         self.own.allow("reader", self.tag, AclOperation.WRITE)
         self.assert_ok(job.once())
         self.assertEqual(self.written(), 1)
+
+    def test_refusal_while_the_source_is_still_connecting(self):
+        """The refusal interrupts the source; that is no clean end."""
+        job = self.login_job("reader", url="postgres://postgres@unset/none", connect_timeout="8s")
+        host, port = self.server.host, self.server.port
+        job.write({**job.config, "source": {**job.config["source"], "url": f"postgres://postgres@{host}:{self.silent_port()},{host}:{port}/{self.tag}"}})
+        self.assert_fails(job.once(), 77, "TR502", hint="Write")
+        self.nothing_done(job)
 
     def test_topic_that_may_not_be_made(self):
         job = self.login_job("writer")

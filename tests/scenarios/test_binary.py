@@ -30,7 +30,8 @@ class Binary(Case):
     LIMIT_SECONDS = 240
 
     def stream_query(self):
-        return self.db.value("SELECT coalesce(max(query), '') FROM pg_stat_activity WHERE query LIKE 'START_REPLICATION%'")
+        return self.db.value("SELECT coalesce(max(query), '') FROM pg_stat_activity WHERE query LIKE 'START_REPLICATION%'"
+                             " AND datname = current_database()")
 
     def published(self, name=None):
         topic = f"{name or self.tag}.public.t"

@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 # Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
 """Every way to a server that psql knows: TLS with a certificate authority of one's own, a socket, a service, several hosts."""
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from trtest.case import PASSWORD, Case, main  # noqa: E402
-from trtest.own import OwnPostgres, port_pair  # noqa: E402
+from trtest.own import OwnPostgres  # noqa: E402
 
 TABLE = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)"
 
@@ -91,18 +90,8 @@ class Connection(Case):
         self.assert_ok(self.run_with(f"postgres://postgres@127.0.0.1:1,127.0.0.1:{self.own.port}/{self.tag}?target_session_attrs=read-write"))
 
     def test_a_host_that_does_not_answer_leaves_time_for_the_next(self):
-        """A machine that is gone refuses nothing; here, a queue of connections that is full."""
-        with socket.socket() as silent:
-            silent.bind(("127.0.0.1", port_pair()))
-            silent.listen(0)
-            port = silent.getsockname()[1]
-            waiting = [socket.socket() for _ in range(4)]
-            for s in waiting:
-                self.addCleanup(s.close)
-                s.setblocking(False)
-                s.connect_ex(("127.0.0.1", port))
-            url = f"postgres://postgres@127.0.0.1:{port},127.0.0.1:{self.own.port}/{self.tag}"
-            self.assert_ok(self.run_with(url, connect_timeout="4s"))
+        url = f"postgres://postgres@127.0.0.1:{self.silent_port()},127.0.0.1:{self.own.port}/{self.tag}"
+        self.assert_ok(self.run_with(url, connect_timeout="4s"))
 
 
 if __name__ == "__main__":

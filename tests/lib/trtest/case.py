@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -172,6 +173,19 @@ class Case(unittest.TestCase):
             self._registry = Registry(servers.registry())
             self.addCleanup(lambda: self._registry.delete(subjects_of(self.tag)))
         return self._registry
+
+    def silent_port(self):
+        """A port like that of a machine that is gone: it refuses nothing and answers nothing. Here its queue is full."""
+        peer = socket.socket()
+        self.addCleanup(peer.close)
+        peer.bind(("127.0.0.1", port_pair()))
+        peer.listen(0)
+        for _ in range(4):
+            waiting = socket.socket()
+            self.addCleanup(waiting.close)
+            waiting.setblocking(False)
+            waiting.connect_ex(peer.getsockname())
+        return peer.getsockname()[1]
 
     # -- jobs -----------------------------------------------------------------------------------------------------------
 
