@@ -27,6 +27,7 @@ static const flag flags[] = {
     {"--limit", NULL, "N", TR_CLI_TAIL, "end after N events"},
     {"--ready", NULL, NULL, TR_CLI_READY, "say by the exit status whether it is ready (for health checks)"},
     {"--yes", "-y", NULL, TR_CLI_YES, "do not ask"},
+    {"--force", NULL, NULL, TR_CLI_FORCE, "import over a state that is there, or one of another name"},
     {"--json", NULL, NULL, TR_CLI_JSON, "print facts as JSON"},
     {"--help", "-h", NULL, ~0u, "this help"},
 };
@@ -131,6 +132,8 @@ static int apply_flag(tr_cli *cli, const char *name, char *value, tr_err *err)
 		cli->from_beginning = true;
 	else if (strcmp(name, "--yes") == 0)
 		cli->yes = true;
+	else if (strcmp(name, "--force") == 0)
+		cli->force = true;
 	else if (strcmp(name, "--ready") == 0)
 		cli->ready = true;
 	else if (strcmp(name, "--json") == 0)

@@ -22,6 +22,7 @@ typedef enum tr_cli_flags {
 	TR_CLI_SET = 64,         /* --set alone */
 	TR_CLI_TAIL = 128,       /* --from-beginning, --limit */
 	TR_CLI_READY = 256,
+	TR_CLI_FORCE = 512,
 } tr_cli_flags;
 
 typedef struct tr_cli tr_cli;
@@ -48,7 +49,7 @@ struct tr_cli {
 	size_t arg_count;
 	const char *pipeline;
 	uint64_t limit;      /* tail: events to show; 0 = no limit */
-	bool json, once, yes, ready, no_environment, from_beginning, help;
+	bool json, once, yes, force, ready, no_environment, from_beginning, help;
 	int exit_code;
 };
 

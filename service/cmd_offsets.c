@@ -1,4 +1,7 @@
-/* tailrace offsets: show, export, set, reset. What changes the record asks first and keeps a copy. */
+/*
+ * tailrace offsets: show, export, import, set, reset. What changes the record looks first, asks, and only then opens the state
+ * to be written, since that takes the pipeline's lock, or the pipeline itself, from whoever has it. A copy is kept.
+ */
 #include <jansson.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,21 +13,56 @@
 
 typedef struct offsets {
 	const tr_pipeline_config *pipeline;
+	const char *copies; /* directory */
 	const tr_store_ops *ops;
 	tr_store *store;
 	tr_record_state record;
 	int found;
+	bool unusable; /* something is stored that cannot be read */
+	uint64_t sequence;
 } offsets;
+
+static void close_record(offsets *o)
+{
+	if (o->store)
+		o->ops->free(o->store);
+	o->store = NULL;
+	tr_record_state_release(&o->record);
+	tr_record_state_init(&o->record);
+}
 
 static int open_record(offsets *o, bool read_only, tr_err *err)
 {
 	tr_store_options options = tr_pipeline_store_options(o->pipeline, read_only);
 
+	options.copies = o->copies;
 	o->ops = tr_store_find(o->pipeline->state_url, NULL);
 	if (o->ops->open(&o->store, &options, err) < 0)
 		return -1;
 	o->found = o->ops->load(o->store, &o->record, err);
 	return o->found;
+}
+
+/* As open_record, for those who replace the record: one that cannot be read is no obstacle to them. */
+static int open_any_record(offsets *o, bool read_only, tr_err *err)
+{
+	tr_err why = {0};
+
+	o->unusable = false;
+	if (open_record(o, read_only, &why) >= 0) {
+		o->sequence = o->record.sequence;
+		return 0;
+	}
+	if (!o->store || (why.code != TR_E_STATE_CORRUPT && why.code != TR_E_STATE_BACKWARDS)) {
+		*err = why;
+		return -1;
+	}
+	if (read_only)
+		fprintf(stderr, "what is stored cannot be read: %s: %s\n", why.text, why.detail);
+	o->unusable = true;
+	o->found = 0;
+	o->sequence = 0;
+	return 0;
 }
 
 static int encode(const offsets *o, tr_writer *w, tr_err *err)
@@ -131,6 +169,22 @@ static int check_position(const offsets *o, tr_err *err)
 	    "{\"lsn\":\"0/16B3748\"}.");
 }
 
+/* What a person gives is not what is stored: its faults are theirs to mend. */
+static int decode_given(tr_record_state *record, tr_slice text, tr_err *err)
+{
+	tr_err why = {0};
+
+	if (tr_record_state_decode(record, text, &why) == 0)
+		return 0;
+	if (why.code != TR_E_STATE_CORRUPT) {
+		*err = why;
+		return tr_err_prefix(err, "what is given");
+	}
+	tr_err_set(err, TR_E_USAGE, "what is given is no record of a state");
+	tr_err_detail(err, "%s", why.detail);
+	return tr_err_hint(err, "Nothing was changed. Give a record as `tailrace offsets export` writes it.");
+}
+
 /* A record as exported, or a position alone. */
 static int read_new_record(offsets *o, tr_slice text, tr_err *err)
 {
@@ -147,72 +201,137 @@ static int read_new_record(offsets *o, tr_slice text, tr_err *err)
 	if (json_object_get(root, "version")) {
 		tr_record_state_release(&o->record);
 		tr_record_state_init(&o->record);
-		result = tr_record_state_decode(&o->record, text, err);
+		result = decode_given(&o->record, text, err);
 	} else {
 		result = set_position(o, root, err);
 		/* A position without a record: the changes after it, not the rows before. */
 		o->record.snapshot = TR_SNAPSHOT_DONE;
+		/* Given by hand: what the topics hold behind it nobody knows. */
+		o->record.delivery = TR_STATE_AT_LEAST_ONCE;
 	}
 	json_decref(root);
 	return result == 0 ? check_position(o, err) : -1;
 }
 
-static int keep_and_remove(offsets *o, tr_err *err)
+/* What was there when the person was asked has to be there still. */
+static int take_over(offsets *o, tr_err *err)
 {
+	offsets seen = *o;
 	char backup[4096] = "";
 
-	if (!o->found)
+	close_record(o);
+	if (open_any_record(o, false, err) < 0)
+		return -1;
+	if (o->found != seen.found || o->unusable != seen.unusable || o->sequence != seen.sequence) {
+		tr_err_set(err, TR_E_STATE_BUSY, "the state of pipeline \"%s\" moved meanwhile", o->pipeline->name);
+		return tr_err_hint(err, "Nothing was changed. The pipeline is running somewhere: stop it first.");
+	}
+	if (!o->found && !o->unusable)
 		return 0;
 	if (o->ops->reset(o->store, backup, sizeof(backup), err) < 0)
 		return -1;
-	fprintf(stderr, "the record that was there is kept in %s\n", backup);
+	if (*backup)
+		fprintf(stderr, "the record that was there is kept in %s\n", backup);
 	return 0;
 }
 
-static int set(const tr_cli *cli, offsets *o, tr_err *err)
+/* Asks, and puts the record that was read from `text` in the place of what is stored. */
+static int replace(const tr_cli *cli, offsets *o, tr_slice text, tr_err *err)
 {
+	tr_record_state wanted;
+
+	if (read_new_record(o, text, err) < 0 ||
+	    confirm(cli, "The stored position will be replaced: changes before the new one are not published again, those after it may "
+	        "be published twice.", err) < 0)
+		return -1;
+	wanted = o->record;
+	tr_record_state_init(&o->record);
+	int result = take_over(o, err);
+	tr_record_state_release(&o->record);
+	o->record = wanted;
+	if (result < 0)
+		return -1;
+	o->record.sequence++;
+	o->record.saved_at_ms = tr_clock_wall_ns() / 1000000;
+	return o->ops->save(o->store, &o->record, err);
+}
+
+static int set(const tr_cli *cli, offsets *o, tr_slice text, tr_err *err)
+{
+	if (open_any_record(o, true, err) < 0 || replace(cli, o, text, err) < 0)
+		return -1;
+	printf("%s: position set\n", o->pipeline->name);
+	return 0;
+}
+
+static int check_import(const tr_cli *cli, const offsets *o, tr_slice text, tr_err *err)
+{
+	tr_record_state record;
+	int result;
+
+	tr_record_state_init(&record);
+	result = decode_given(&record, text, err);
+	tr_writer_u8(&record.pipeline, 0);
+	if (result == 0 && record.reset) {
+		result = tr_err_set(err, TR_E_USAGE, "what to import says that nothing was stored");
+	} else if (result == 0 && !cli->force && strcmp((const char *)record.pipeline.data, o->pipeline->name) != 0) {
+		result = tr_err_set(err, TR_E_USAGE, "what to import is the state of pipeline \"%s\", this one is \"%s\"",
+		    (const char *)record.pipeline.data, o->pipeline->name);
+		tr_err_hint(err, "Nothing was changed. --name gives the pipeline its name, which is also the prefix of its topics; --force "
+		                 "takes the state as it is.");
+	}
+	tr_record_state_release(&record);
+	return result;
+}
+
+static int import_record(const tr_cli *cli, offsets *o, tr_slice text, tr_err *err)
+{
+	if (check_import(cli, o, text, err) < 0 || open_any_record(o, true, err) < 0)
+		return -1;
+	if ((o->found || o->unusable) && !cli->force) {
+		tr_err_set(err, TR_E_USAGE, "pipeline \"%s\" has a state already", o->pipeline->name);
+		tr_err_detail(err, "in %s", o->pipeline->state_url);
+		return tr_err_hint(err, "Nothing was changed. --force replaces it, and keeps a copy.");
+	}
+	if (replace(cli, o, text, err) < 0)
+		return -1;
+	printf("%s: state imported into %s\n", o->pipeline->name, o->pipeline->state_url);
+	return 0;
+}
+
+/* set and import: from a file, or - for standard input. */
+static int from_file(const tr_cli *cli, offsets *o, tr_err *err)
+{
+	bool import = strcmp(cli->args[0], "import") == 0;
 	tr_arena arena;
 	tr_slice text;
 	int result;
 
 	if (cli->arg_count < 2) {
-		tr_err_set(err, TR_E_USAGE, "offsets set needs a FILE");
+		tr_err_set(err, TR_E_USAGE, "offsets %s needs a FILE", cli->args[0]);
 		return tr_err_hint(err, "- is standard input. See: tailrace offsets --help");
 	}
 	tr_arena_init(&arena, RECORD_MAX * 2);
 	result = tr_tree_read_file(&arena, cli->args[1], RECORD_MAX, &text, err);
 	if (result == 0)
-		result = open_record(o, false, err) < 0 ? -1 : read_new_record(o, text, err);
-	if (result == 0)
-		result = confirm(cli, "The stored position will be replaced: changes before the new one are not published again, "
-		    "those after it may be published twice.", err);
-	if (result == 0)
-		result = keep_and_remove(o, err);
-	if (result == 0) {
-		o->record.sequence++;
-		o->record.saved_at_ms = tr_clock_wall_ns() / 1000000;
-		result = o->ops->save(o->store, &o->record, err);
-	}
-	if (result == 0)
-		printf("%s: position set\n", o->pipeline->name);
+		result = import ? import_record(cli, o, text, err) : set(cli, o, text, err);
 	tr_arena_release(&arena);
 	return result;
 }
 
 static int reset(const tr_cli *cli, offsets *o, tr_err *err)
 {
-	if (open_record(o, false, err) < 0)
+	if (open_any_record(o, true, err) < 0)
 		return -1;
-	if (!o->found) {
-		printf("%s: no position is stored\n", o->pipeline->name);
-		return 0;
-	}
-	if (confirm(cli, "The stored position will be removed: the next run starts anew, with a snapshot unless the "
-	    "configuration says otherwise. A slot of the source stays until it is dropped there.", err) < 0 ||
-	    keep_and_remove(o, err) < 0)
+	bool any = o->found || o->unusable;
+	if (any && confirm(cli, "The stored position will be removed: the next run starts anew, with a snapshot unless the "
+	    "configuration says otherwise. A slot of the source stays until it is dropped there.", err) < 0)
 		return -1;
-	printf("%s: position removed\n", o->pipeline->name);
-	if (o->pipeline->source.slot)
+	/* Also with nothing there: whoever runs this pipeline has the lock, and may store something at any time. */
+	if (take_over(o, err) < 0)
+		return -1;
+	printf(any ? "%s: position removed\n" : "%s: no position is stored\n", o->pipeline->name);
+	if (any && o->pipeline->source.slot)
 		fprintf(stderr, "slot \"%s\" stays at the source, if it was made: drop it there before a run with a new snapshot\n",
 		    o->pipeline->source.slot);
 	return 0;
@@ -221,6 +340,7 @@ static int reset(const tr_cli *cli, offsets *o, tr_err *err)
 int tr_cmd_offsets(tr_cli *cli, tr_err *err)
 {
 	offsets o = {0};
+	tr_arena arena;
 	tr_config *config;
 	tr_settings *settings;
 	const char *what = cli->args[0];
@@ -228,6 +348,8 @@ int tr_cmd_offsets(tr_cli *cli, tr_err *err)
 
 	if (tr_cli_config(cli, &config, err) < 0)
 		return -1;
+	tr_arena_init(&arena, 1 << 16);
+	o.copies = tr_config_state_dir(&arena);
 	tr_record_state_init(&o.record);
 	result = tr_config_pipeline(config, cli->pipeline, &settings, err);
 	if (result == 0) {
@@ -236,16 +358,16 @@ int tr_cmd_offsets(tr_cli *cli, tr_err *err)
 			result = show(&o, cli->json, err);
 		else if (strcmp(what, "export") == 0)
 			result = export_record(&o, err);
-		else if (strcmp(what, "set") == 0)
-			result = set(cli, &o, err);
+		else if (strcmp(what, "set") == 0 || strcmp(what, "import") == 0)
+			result = from_file(cli, &o, err);
 		else if (strcmp(what, "reset") == 0)
 			result = reset(cli, &o, err);
 		else
-			result = tr_err_set(err, TR_E_USAGE, "offsets has no \"%.40s\"; it has show, export, set and reset", what);
+			result = tr_err_set(err, TR_E_USAGE, "offsets has no \"%.40s\"; it has show, export, import, set and reset", what);
 	}
-	if (o.store)
-		o.ops->free(o.store);
+	close_record(&o);
 	tr_record_state_release(&o.record);
+	tr_arena_release(&arena);
 	tr_config_free(config);
 	return result;
 }

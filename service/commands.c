@@ -21,14 +21,19 @@ const tr_command tr_commands[] = {
         .example = "  tailrace status -c tailrace.yaml\n  tailrace status --ready\n",
         .flags = TR_CLI_CONFIG | TR_CLI_JSON | TR_CLI_PIPELINE | TR_CLI_READY,
         .run = tr_cmd_status},
-    {.name = "offsets", .arguments = "show|export|set FILE|reset", .summary = "read, keep, replace or remove a stored position",
-        .description = "show: for people. export: the record as JSON, on standard output. set: takes a record as exported, or "
-                       "a position alone, from FILE (- is standard input). reset: removes the record, so that the next run "
-                       "starts as a new one. set and reset ask first, keep a copy, and refuse while the pipeline runs.",
+    {.name = "offsets", .arguments = "show|export|import FILE|set FILE|reset",
+        .summary = "read, keep, move, replace or remove a stored position",
+        .description = "show: for people. export: the record as JSON, on standard output. import: takes an exported record into "
+                       "another store, or on another machine, where nothing is stored yet (else --force). set: takes a record "
+                       "as exported, or a position alone, from FILE (- is standard input). reset: removes the record, so that "
+                       "the next run starts as a new one. import, set and reset ask first and keep a copy of what was there. "
+                       "They refuse while the pipeline runs; with its state in Kafka they take it over instead, and the one "
+                       "that runs ends with 75.",
         .example = "  tailrace offsets show -c tailrace.yaml\n"
                    "  tailrace offsets export -c tailrace.yaml > before.json\n"
+                   "  tailrace offsets import before.json -c tailrace.yaml --state kafka\n"
                    "  tailrace offsets set before.json -c tailrace.yaml --yes\n",
-        .flags = TR_CLI_CONFIG | TR_CLI_JSON | TR_CLI_PIPELINE | TR_CLI_YES, .args_min = 1, .args_max = 2,
+        .flags = TR_CLI_CONFIG | TR_CLI_JSON | TR_CLI_PIPELINE | TR_CLI_YES | TR_CLI_FORCE, .args_min = 1, .args_max = 2,
         .run = tr_cmd_offsets},
     {.name = "tail", .arguments = "[TABLE...]", .summary = "the published events, decoded, live",
         .description = "Reads what the sink holds (a Kafka topic or a directory) and shows each event as a person reads it. "

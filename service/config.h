@@ -52,5 +52,7 @@ int tr_config_finish(tr_arena *arena, tr_settings *settings, const bool *given, 
 const char *tr_config_redact(const char *url, char *out, size_t size);
 /* The database's name in a url, decoded: path, or dbname=, or the user as libpq has it; NULL when there is none. */
 const char *tr_config_database(tr_arena *arena, const char *url);
+/* Where a service keeps its state when it may, where a user's program keeps it otherwise. NULL: there is no such place. */
+const char *tr_config_state_dir(tr_arena *arena);
 
 #endif

@@ -135,18 +135,24 @@ static int finish_sink(tr_arena *arena, tr_pipeline_config *p, const bool *given
 	return p->sink.dead_letter_topic ? 0 : no_memory(err);
 }
 
-/* Where a service keeps its state when it may, where a user's program keeps it otherwise. */
-static const char *default_state(tr_arena *arena)
+const char *tr_config_state_dir(tr_arena *arena)
 {
 	const char *base = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 
 	if (geteuid() == 0 || access(SYSTEM_STATE_DIR, W_OK) == 0)
-		return "file:" SYSTEM_STATE_DIR;
+		return SYSTEM_STATE_DIR;
 	if (base && *base == '/')
-		return tr_arena_format(arena, "file:%s/tailrace", base);
+		return tr_arena_format(arena, "%s/tailrace", base);
 	if (home && *home == '/')
-		return tr_arena_format(arena, "file:%s/.local/state/tailrace", home);
+		return tr_arena_format(arena, "%s/.local/state/tailrace", home);
 	return NULL;
+}
+
+static const char *default_state(tr_arena *arena)
+{
+	const char *dir = tr_config_state_dir(arena);
+
+	return dir ? tr_arena_format(arena, "file:%s", dir) : NULL;
 }
 
 static int finish_state(tr_arena *arena, tr_pipeline_config *p, tr_err *err)
@@ -157,10 +163,15 @@ static int finish_state(tr_arena *arena, tr_pipeline_config *p, tr_err *err)
 		p->state_url = default_state(arena);
 	if (!p->state_url)
 		return fail(err, TR_E_CONFIG, "state.url is missing", "Give --state file:DIR with a directory that survives restarts.");
-	if (!tr_store_find(p->state_url, &known)) {
+	const tr_store_ops *ops = tr_store_find(p->state_url, &known);
+	if (!ops) {
 		tr_err_set(err, TR_E_CONFIG_UNSUPPORTED, "state.url: \"%.80s\" is not a store of this build", p->state_url);
 		return tr_err_hint(err, "It knows: %s.", known);
 	}
+	const tr_sink_ops *sink = tr_sink_find(p->sink.url, NULL);
+	if (strcmp(ops->kind, "kafka") == 0 && !strstr(p->state_url, "://") && (!sink || strcmp(sink->kind, "kafka") != 0))
+		return fail(err, TR_E_CONFIG, "state.url names no brokers, and the sink is not Kafka",
+		    "Write it as kafka://HOST:PORT/TOPIC, or keep the state in file:DIR.");
 	return 0;
 }
 

@@ -204,8 +204,9 @@ const tr_option tr_options[] = {
  .help = "file: compression of Avro blocks."},
 
 {"state.url", STRING, NULL, AT(pipeline.state_url), .flag = "--state", .example = "file:/var/lib/tailrace",
- .help = "Where the position is kept: file:DIR. Default: /var/lib/tailrace when this user can write there, else "
-         "$XDG_STATE_HOME/tailrace or ~/.local/state/tailrace."},
+ .help = "Where the position is kept: file:DIR (SQLite), or kafka, kafka:TOPIC, kafka://HOST:PORT/TOPIC (a compacted topic, "
+         "made if it is missing; default tailrace-state; brokers and login of the sink unless others are named). Default: "
+         "/var/lib/tailrace when this user can write there, else $XDG_STATE_HOME/tailrace or ~/.local/state/tailrace."},
 {"state.interval", DURATION, "200ms", AT(pipeline.state_interval_ms), .min = 0, .max = 60000,
  .help = "Save the position at most once in this time while busy; at once when idle."},
 

@@ -7,6 +7,7 @@ import pathlib
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -201,6 +202,61 @@ class State(Cli):
             with self.subTest(text):
                 self.assertIn("is no position", self.expect(64, "offsets", "set", self.file(text, "b.json"), "--yes", *self.arguments()).stderr)
         self.assertIn("0/1", self.expect(0, "offsets", "show", *self.arguments()).stdout)
+
+    def test_a_record_that_cannot_be_read_can_be_removed(self):
+        self.expect(0, "offsets", "set", self.file('{"lsn":"0/1"}', "p.json"), "--yes", *self.arguments())
+        with sqlite3.connect(f"{self.dir.name}/state/tailrace.db") as db:
+            db.execute("UPDATE pipeline SET record = replace(record, '0/1', '0/2')")
+        db.close()
+        self.expect(74, "offsets", "show", *self.arguments())
+        done = self.expect(0, "offsets", "reset", "--yes", *self.arguments())
+        self.assertIn("cannot be read", done.stderr)
+        kept = done.stderr.split(" is kept in ")[1].splitlines()[0]
+        self.assertIn("0/2", pathlib.Path(kept).read_text(encoding="utf-8"))
+        self.assertIn("no position", self.expect(0, "offsets", "show", *self.arguments()).stdout)
+
+    def move(self, there):
+        """there: arguments that name another store."""
+        here = self.arguments()
+        self.expect(0, "offsets", "set", self.file('{"lsn":"0/2A"}', "p.json"), "--yes", *here)
+        exported = self.expect(0, "offsets", "export", *here).stdout
+        self.assertIn("--yes", self.expect(64, "offsets", "import", self.file(exported, "e.json"), *there, stdin="").stderr)
+        self.assertIn("no position", self.expect(0, "offsets", "show", *there).stdout)
+        self.expect(0, "offsets", "import", "-", "--yes", *there, stdin=exported)
+        facts, moved = json.loads(exported), json.loads(self.expect(0, "offsets", "export", *there).stdout)
+        self.assertEqual((moved["position"], moved["snapshot"]), (facts["position"], facts["snapshot"]))
+        # Only into an empty state, and of the same pipeline, unless it is forced; what was there is kept.
+        refused = self.expect(64, "offsets", "import", "-", "--yes", *there, stdin=exported.replace("0/2A", "0/3A"))
+        self.assertIn("--force", refused.stderr)
+        self.expect(64, "offsets", "import", "-", "--yes", "--force", *there, stdin='{"lsn":"0/3A"}')
+        done = self.expect(0, "offsets", "import", "-", "--yes", "--force", *there, stdin=exported.replace("0/2A", "0/3A"))
+        kept = pathlib.Path(done.stderr.split(" is kept in ")[1].splitlines()[0])
+        self.assertEqual(json.loads(kept.read_text(encoding="utf-8"))["position"]["lsn"], "0/2A")
+        self.assertIn("0/3A", self.expect(0, "offsets", "show", *there).stdout)
+        done = self.expect(0, "offsets", "reset", "--yes", *there)
+        self.assertIn("no position", self.expect(0, "offsets", "show", *there).stdout)
+        other = exported.replace('"pipeline":"shop"', '"pipeline":"stock"')
+        self.assertIn('"stock"', self.expect(64, "offsets", "import", "-", "--yes", *there, stdin=other).stderr)
+        self.expect(0, "offsets", "import", "-", "--yes", *there, "--name", "stock", stdin=other)
+        self.expect(0, "offsets", "import", "-", "--yes", "--force", *there, stdin=other)
+        self.assertIn("0/2A", self.expect(0, "offsets", "show", *there).stdout)
+        self.expect(64, "offsets", "import", *there)
+        self.expect(74, "offsets", "import", "-", "--yes", *there, stdin='{"version":99}')
+
+    def test_import_moves_a_state(self):
+        self.move(["-c", self.file(MINIMAL), "--state", f"file:{self.dir.name}/elsewhere", "--http", ""])
+
+    @unittest.skipUnless(os.environ.get("TR_TEST_KAFKA"), "needs a broker (TR_TEST_KAFKA)")
+    def test_import_moves_a_state_to_kafka(self):
+        topic = f"unit-cli-{os.getpid()}-{time.monotonic_ns()}"
+        os.environ["XDG_STATE_HOME"] = self.dir.name
+        self.move(["-c", self.file(MINIMAL), "--state", f"kafka://{os.environ['TR_TEST_KAFKA']}/{topic}", "--http", ""])
+
+    def test_state_in_kafka_needs_brokers(self):
+        done = self.expect(78, "lint", "-c", self.file(MINIMAL), "--state", "kafka")
+        self.assertIn("names no brokers", done.stderr + done.stdout)
+        self.expect(0, "lint", "-c", self.file(MINIMAL), "--state", "kafka://127.0.0.1:1/t")
+        self.expect(0, "lint", "-c", self.file(MINIMAL), "--state", "kafka", "--sink", "kafka://127.0.0.1:1", "--format", "json")
 
     def test_every_copy_is_kept(self):
         kept = set()
