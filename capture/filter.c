@@ -154,8 +154,29 @@ static bool globs_match(const tr_source_options *o, const char *qualified, const
 	return included || !any_include;
 }
 
+/* Whether some glob that includes names a table of this schema; without any all schemas count. */
+static bool globs_match_schema(const tr_source_options *options, const char *schema)
+{
+	bool any_include = false;
+
+	for (size_t i = 0; i < options->table_count; i++) {
+		const char *glob = options->tables[i], *dot = strchr(glob, '.');
+		char part[QUALIFIED_MAX];
+
+		if (*glob == '!')
+			continue;
+		any_include = true;
+		snprintf(part, sizeof(part), "%.*s", dot ? (int)(dot - glob) : (int)strlen(glob), glob);
+		if (!dot || tr_text_glob(part, tr_slice_str(schema)))
+			return true;
+	}
+	return !any_include;
+}
+
 bool tr_filter_match_schema(const tr_filter *f, const char *schema)
 {
+	if (!globs_match_schema(f->options, schema))
+		return false;
 	if (f->rules[SCHEMA_INCLUDE].text && !rule_matches(f, SCHEMA_INCLUDE, schema))
 		return false;
 	return !rule_matches(f, SCHEMA_EXCLUDE, schema);
