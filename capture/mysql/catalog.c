@@ -281,6 +281,21 @@ static void sign_column(const tr_bl_column *c, tr_writer *w)
 		tr_writer_put(w, c->values[i], strlen(c->values[i]) + 1);
 }
 
+uint64_t tr_myc_facts_hash(const tr_myc_facts *f)
+{
+	uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+	tr_writer w;
+
+	tr_writer_init(&w, ARENA_MAX);
+	tr_writer_format(&w, "%d %s", f->exists, f->exists ? f->made : "");
+	for (size_t i = 0; i < f->column_count; i++)
+		sign_column(&f->columns[i], &w);
+	for (size_t i = 0; i < w.len; i++)
+		hash = (hash ^ w.data[i]) * UINT64_C(1099511628211);
+	tr_writer_release(&w);
+	return hash;
+}
+
 /* A comment becomes the doc of the column's type, as Debezium has it with include.schema.comments. */
 static int add_comment(const tr_bl_column *in, tr_arena *arena, tr_column *out)
 {

@@ -41,6 +41,7 @@ typedef struct tr_myc_facts {
 	bool key_primary;
 	const char *charset;        /* default of the table, or NULL */
 	const char *comment;        /* "" = none */
+	const char *made;           /* CREATE_TIME; a table keeps it when it is renamed. "" = not told */
 	/* With `locked`: the end of the server's log behind the lock. Everything that made these facts lies before it. */
 	char log_file[TR_BL_FILE_MAX];
 	uint64_t log_pos;
@@ -153,6 +154,8 @@ int tr_myc_catalog_list(tr_myc_catalog *c, bool everything, tr_myc_list *out, tr
  */
 int tr_myc_facts_read(MYSQL *m, tr_myc_wake *wake, bool mariadb, const char *database, const char *name, bool locked,
 		      tr_myc_facts *out, tr_err *err);
+/* Equal as long as no DDL has changed the table's columns, or put another table in its place. */
+uint64_t tr_myc_facts_hash(const tr_myc_facts *f);
 /* The end of the log now. file "" when binary logging is off. */
 int tr_myc_log_end(MYSQL *m, tr_myc_wake *wake, char file[TR_BL_FILE_MAX], uint64_t *position, tr_err *err);
 /* ahead.c: 0 when the log between the two places names no table so; SOURCE_SETTING when it does, or cannot be read. */

@@ -108,7 +108,7 @@ static int read_table(MYSQL *m, tr_myc_wake *wake, tr_myc_facts *f, tr_err *err)
 	MYSQL_ROW row;
 	int result = -1, found;
 
-	tr_writer_text(&q.sql, "SELECT TABLE_COLLATION, TABLE_COMMENT FROM information_schema.TABLES");
+	tr_writer_text(&q.sql, "SELECT TABLE_COLLATION, TABLE_COMMENT, CREATE_TIME FROM information_schema.TABLES");
 	name_clause(&q.sql, f->database, f->name);
 	tr_writer_text(&q.sql, " AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')");
 	if (ask(&q, err) || (found = fetch(&q, &row, err)) < 0)
@@ -117,7 +117,8 @@ static int read_table(MYSQL *m, tr_myc_wake *wake, tr_myc_facts *f, tr_err *err)
 	if (found > 0) {
 		f->comment = tr_arena_strdup(&f->arena, row[1] ? row[1] : "");
 		f->charset = row[0] ? charset_of(&f->arena, row[0]) : NULL;
-		if (!f->comment || (row[0] && !f->charset)) {
+		f->made = tr_arena_strdup(&f->arena, row[2] ? row[2] : "");
+		if (!f->comment || !f->made || (row[0] && !f->charset)) {
 			out_of_memory("a table's description", err);
 			goto out;
 		}

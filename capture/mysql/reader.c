@@ -137,6 +137,14 @@ static int take_row(tr_myc_reader *r, tr_myc_snapshot_table *table, MYSQL_ROW ro
 
 /* --- one task ---------------------------------------------------------------------------------- */
 
+static int changed(const tr_myc_listed *t, const char *how, tr_err *err)
+{
+	tr_err_set(err, TR_E_SNAPSHOT_FAILED, "table \"%s.%s\" was changed by DDL since the snapshot began", t->database,
+		   t->name);
+	tr_err_detail(err, "%s", how);
+	return tr_err_hint(err, "Nothing is lost; the snapshot is made again.");
+}
+
 /* A DDL since the point: the table is not there any more, or its past cannot be read in its new shape. */
 static int explain(tr_myc_reader *r, const tr_myc_listed *t, tr_err *err)
 {
@@ -148,10 +156,7 @@ static int explain(tr_myc_reader *r, const tr_myc_listed *t, tr_err *err)
 		char detail[sizeof(err->detail)];
 
 		memcpy(detail, err->detail, sizeof(detail));
-		tr_err_set(err, TR_E_SNAPSHOT_FAILED, "table \"%s.%s\" was changed by DDL since the snapshot began",
-			   t->database, t->name);
-		tr_err_detail(err, "%s", detail);
-		return tr_err_hint(err, "Nothing is lost; the snapshot is made again.");
+		return changed(t, detail, err);
 	}
 	return tr_err_prefix(err, "snapshot of table \"%s.%s\"", t->database, t->name);
 }
@@ -187,33 +192,32 @@ static const char *select_sql(tr_arena *a, const tr_myc_listed *t, const tr_tabl
 	return sql;
 }
 
-static int gone(const tr_myc_listed *t, tr_err *err)
+/* What the readers share of a table; under the catalogue's lock. */
+static int make_shape(tr_myc_reader *r, tr_myc_snapshot_table *table, tr_err *err)
 {
-	tr_err_set(err, TR_E_SNAPSHOT_FAILED, "table \"%s.%s\" was dropped while the snapshot began", t->database, t->name);
-	return tr_err_hint(err, "Nothing is lost; the snapshot is made again.");
+	const tr_myc_listed *t = table->listed;
+	tr_myc_relation *rel;
+
+	if (tr_myc_relation_read(&r->run->s->catalog, t->database, t->name, r->listener->catalogue, &rel, err))
+		return -1;
+	if (!rel || tr_myc_facts_hash(rel->facts) != table->definition)
+		return changed(t, "its definition is not what it was before the snapshot's point", err);
+	table->select = select_sql(&r->run->arena, t, rel->table, rel->facts);
+	if (!table->select)
+		return tr_err_set(err, TR_E_MEMORY, "out of memory for a statement");
+	table->shape = rel->table;
+	return 0;
 }
 
-/* The compiled shape; the catalogue and its connection are shared, so one reader at a time. The table is locked against DDL
- * by this reader's transaction. */
+/* The catalogue and its connection are shared, so one reader at a time. The table is locked against DDL by this reader's
+ * transaction. */
 static int shape_of(tr_myc_reader *r, tr_myc_snapshot_table *table, tr_err *err)
 {
 	tr_myc_catalog *c = &r->run->s->catalog;
-	tr_myc_relation *rel = NULL;
-	int result = 0;
+	int result;
 
 	pthread_mutex_lock(&c->lock);
-	if (!table->shape) {
-		result = tr_myc_relation_read(c, table->listed->database, table->listed->name, r->listener->catalogue, &rel,
-					      err);
-		if (result == 0 && !rel)
-			result = gone(table->listed, err);
-		if (result == 0)
-			table->select = select_sql(&r->run->arena, table->listed, rel->table, rel->facts);
-		if (result == 0 && !table->select)
-			result = tr_err_set(err, TR_E_MEMORY, "out of memory for a statement");
-		if (result == 0)
-			table->shape = rel->table;
-	}
+	result = table->shape ? 0 : make_shape(r, table, err);
 	pthread_mutex_unlock(&c->lock);
 	return result;
 }

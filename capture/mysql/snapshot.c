@@ -224,23 +224,28 @@ static unsigned ranges_of(const tr_myc_snapshot_run *run, const tr_myc_listed *t
 }
 
 /* The boundaries need not be of the snapshot's moment: any will do. */
-static int plan_table(tr_myc_snapshot_run *run, tr_myc_snapshot_table *table, tr_err *err)
+static int divide_table(tr_myc_snapshot_run *run, tr_myc_snapshot_table *table, const tr_myc_facts *facts, tr_err *err)
 {
 	splitter p = {.run = run, .table = table};
 	unsigned wanted = ranges_of(run, table->listed);
-	tr_myc_facts facts;
-	int result = -1;
 
-	if (wanted == 1)
-		return add_task(run, table, "", err);
+	for (size_t i = 0; i < facts->column_count && !p.column && wanted > 1; i++)
+		if (facts->key_primary && facts->columns[i].key_rank == 1)
+			p.column = &facts->columns[i];
+	p.form = p.column ? writable_of(p.column) : NOT_WRITABLE;
+	return p.form == NOT_WRITABLE ? add_task(run, table, "", err) : split(&p, wanted, err);
+}
+
+static int plan_table(tr_myc_snapshot_run *run, tr_myc_snapshot_table *table, tr_err *err)
+{
+	tr_myc_facts facts;
+	int result;
+
 	if (tr_myc_facts_read(run->s->sql, &run->s->wake, run->s->mariadb, table->listed->database, table->listed->name,
 			      false, &facts, err))
 		return -1;
-	for (size_t i = 0; i < facts.column_count && !p.column; i++)
-		if (facts.key_primary && facts.columns[i].key_rank == 1)
-			p.column = &facts.columns[i];
-	p.form = p.column ? writable_of(p.column) : NOT_WRITABLE;
-	result = p.form == NOT_WRITABLE ? add_task(run, table, "", err) : split(&p, wanted, err);
+	table->definition = tr_myc_facts_hash(&facts);
+	result = divide_table(run, table, &facts, err);
 	tr_myc_facts_release(&facts);
 	return result;
 }

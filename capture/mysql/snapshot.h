@@ -8,7 +8,8 @@
  * waits for them.
  *
  * A DDL on a table waits while the table is read, and not longer. One that comes between the point and the reading makes
- * the snapshot fail with SNAPSHOT_FAILED, and it is made anew. Tables of engines without transactions (MyISAM) have no past:
+ * the snapshot fail with SNAPSHOT_FAILED, and it is made anew: the server says so (error 1412), and where it does not, as
+ * after instant DDL and renames, the definition differs from the one before the point. Tables of engines without transactions (MyISAM) have no past:
  * their rows are those of the moment of reading, and the stream brings changes again that they show already.
  */
 #ifndef TR_CAPTURE_MYSQL_SNAPSHOT_H
@@ -23,6 +24,7 @@
 
 typedef struct tr_myc_snapshot_table {
 	const tr_myc_listed *listed;
+	uint64_t definition;                /* tr_myc_facts_hash before the point */
 	const tr_table *shape;              /* once a reader came to it; under the catalogue's lock */
 	const char *select;                 /* the statement up to WHERE */
 	unsigned ranges, ranges_left, held; /* held: readers that keep a row of it back */
