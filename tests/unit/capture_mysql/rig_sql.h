@@ -39,7 +39,7 @@ static inline MYSQL *rs_connect(const char *address, const char *database)
 	ck_assert_ptr_nonnull(m);
 	snprintf(host, sizeof(host), "%.*s", (int)(colon - address), address);
 	mysql_options(m, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-	ck_assert_msg(mysql_real_connect(m, host, "root", "", database, (unsigned)atoi(colon + 1), NULL,
+	ck_assert_msg(mysql_real_connect(m, host, "root", "", database, (unsigned)strtoul(colon + 1, NULL, 10), NULL,
 					 CLIENT_MULTI_STATEMENTS) != NULL,
 		      "%s", mysql_error(m));
 	return m;

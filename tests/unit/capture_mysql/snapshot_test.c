@@ -251,7 +251,7 @@ static void compare_table(rig *r, const mirror *m, const char *table, const int6
 	MYSQL_RES *rows = mysql_store_result(r->sql);
 	while ((row = mysql_fetch_row(rows))) {
 		count++;
-		ck_assert_msg(v[atoi(row[0])] == atoll(row[1]), "%s: row %s differs", table, row[0]);
+		ck_assert_msg(v[strtol(row[0], NULL, 10)] == strtoll(row[1], NULL, 10), "%s: row %s differs", table, row[0]);
 	}
 	mysql_free_result(rows);
 	for (size_t i = 0; i < IDS_MAX; i++)
