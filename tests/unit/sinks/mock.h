@@ -18,14 +18,19 @@ typedef struct mock {
 	char url[160];
 } mock;
 
+/* With the topics that the rig and the dead letters use: the mock cluster cannot make topics on request, and since librdkafka
+ * 2.6.1 it does not make them by itself either. */
 static inline void mock_open(mock *m, int brokers)
 {
+	static const char *const topics[] = {"shop.public.orders", "shop.public.items", "shop.transaction", "shop.dead_letter"};
 	char why[256];
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
 	m->owner = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
 	ck_assert_msg(m->owner != NULL, "%s", why);
 	m->cluster = rd_kafka_mock_cluster_new(m->owner, brokers);
+	for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
+		ck_assert_int_eq(rd_kafka_mock_topic_create(m->cluster, topics[i], 4, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
 	snprintf(m->url, sizeof(m->url), "kafka://%s", rd_kafka_mock_cluster_bootstraps(m->cluster));
 }
 
