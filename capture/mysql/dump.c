@@ -28,7 +28,7 @@ struct tr_myc_dump {
 
 /* --- the conversation before it ----------------------------------------------------------------- */
 
-static int heartbeat_ms(const tr_myc *s)
+int tr_myc_heartbeat_ms(const tr_myc *s)
 {
 	int ms = s->options->receive_timeout_ms / 4;
 
@@ -37,7 +37,7 @@ static int heartbeat_ms(const tr_myc *s)
 
 static void session_sql(const tr_myc *s, const tr_myc_dump_from *from, tr_writer *w)
 {
-	unsigned long long period_ns = (unsigned long long)heartbeat_ms(s) * 1000000;
+	unsigned long long period_ns = (unsigned long long)tr_myc_heartbeat_ms(s) * 1000000;
 
 	tr_writer_format(w, "SET @master_binlog_checksum = @@global.binlog_checksum, @master_heartbeat_period = %llu", period_ns);
 	if (!s->mariadb) {
@@ -198,6 +198,8 @@ int tr_myc_dump_next(tr_myc_dump *d, int wait_ms, tr_slice *event, tr_err *err)
 		tr_err_set(err, TR_E_SOURCE_UNAVAILABLE, "the source ended the stream");
 		return tr_err_hint(err, "It is tried again for source.retry_for, from the last durable position.");
 	}
+	if (got == 3)
+		return too_large(d->s, err);
 	return got < 0 ? failed(d, err) : got;
 }
 

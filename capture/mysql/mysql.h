@@ -101,6 +101,7 @@ typedef struct tr_myc_dump_from {
 } tr_myc_dump_from;
 int tr_myc_dump_open(tr_myc *s, const tr_myc_dump_from *from, tr_myc_dump **out, tr_err *err);
 int tr_myc_dump_next(tr_myc_dump *d, int wait_ms, tr_slice *event, tr_err *err);
+int tr_myc_heartbeat_ms(const tr_myc *s); /* how often the server shows a quiet dump that it lives */
 int tr_myc_dump_fd(const tr_myc_dump *d); /* to poll, or to set its low-water mark */
 void tr_myc_dump_close(tr_myc_dump *d); /* NULL is fine */
 

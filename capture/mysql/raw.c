@@ -179,8 +179,9 @@ int tr_myc_raw_dump_take(MYSQL *c, tr_myc_raw_dump *d, tr_slice *event)
 	unsigned long len = mysql_net_read_packet(c);
 
 	(void)d;
+	/* A packet that found no room ends as "connection lost"; only this flag tells (2 is a failed read). */
 	if (len == packet_error)
-		return -1;
+		return c->net.error == 1 && c->net.last_errno == CR_SERVER_LOST ? 3 : -1;
 	if (len > 0 && len < 9 && c->net.read_pos[0] == 0xfe)
 		return 2;
 	*event = len > 0 ? tr_slice_of(c->net.read_pos + 1, len - 1) : tr_slice_of(NULL, 0);

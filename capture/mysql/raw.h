@@ -33,7 +33,8 @@ int tr_myc_raw_dump_begin(MYSQL *c, tr_myc_raw_dump *d, tr_myc_wake *wake);
 bool tr_myc_raw_dump_pending(MYSQL *c, const tr_myc_raw_dump *d);
 /* What to poll for reading. */
 int tr_myc_raw_dump_fd(MYSQL *c, const tr_myc_raw_dump *d);
-/* Takes one event, without the packet's head; waits for all of it. 1 an event, 2 the end of the log, -1. */
+/* Takes one event, without the packet's head; waits for all of it. 1 an event, 2 the end of the log, 3 it is
+ * larger than packet_max, -1. After 3 the connection is of no use. */
 int tr_myc_raw_dump_take(MYSQL *c, tr_myc_raw_dump *d, tr_slice *event);
 void tr_myc_raw_dump_end(MYSQL *c, tr_myc_raw_dump *d);
 

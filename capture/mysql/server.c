@@ -7,7 +7,7 @@
 #include "core/clock.h"
 
 #define NOT_LOGGING  1381     /* "you are not using binary logging" */
-#define LEFT_OVER_US 20000000 /* longer than the signs of life are apart: dump.c */
+#define LEFT_OVER_US 3000000  /* the server notices with its next sign of life, or a moment later */
 
 const char tr_myc_start_over[] =
     "Nothing was skipped. Point source.url to a server that has what is missing, or start over with a new snapshot: `tailrace "
@@ -420,7 +420,7 @@ static int find_namesake(tr_myc *s, char *by, size_t cap, tr_err *err)
 /* The dump of a process that was killed on another machine stays listed until the server's next sign of life fails. */
 int tr_myc_server_unique(tr_myc *s, tr_err *err)
 {
-	int64_t end_us = tr_clock_mono_us() + LEFT_OVER_US;
+	int64_t end_us = tr_clock_mono_us() + (int64_t)tr_myc_heartbeat_ms(s) * 1000 + LEFT_OVER_US;
 	char by[200];
 
 	if (s->server_id == s->server.id.server_id)

@@ -23,6 +23,8 @@ static tr_myc_dial dial_of(tr_myc *s)
 	return (tr_myc_dial){.url = &s->url,
 			     .host = s->host,
 			     .timeout_ms = s->options->connect_timeout_ms > 0 ? s->options->connect_timeout_ms : 10000,
+			     /* A server that says nothing is noticed here as late as in the stream, not later. */
+			     .read_ms = s->options->receive_timeout_ms,
 			     .wake = &s->wake};
 }
 

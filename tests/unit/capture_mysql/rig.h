@@ -299,6 +299,26 @@ static void rig_purge(rig *r, const char *first)
 	}
 }
 
+static void rig_purge_all_but_last(rig *r)
+{
+	MYSQL_RES *logs;
+	MYSQL_ROW row;
+	char last[300] = "";
+
+	ck_assert_int_eq(mysql_query(r->sql, "SHOW BINARY LOGS"), 0);
+	logs = mysql_store_result(r->sql);
+	while ((row = mysql_fetch_row(logs)) != NULL)
+		snprintf(last, sizeof(last), "%s", row[0]);
+	mysql_free_result(logs);
+	rig_purge(r, last);
+}
+
+static void rig_reconnect(rig *r)
+{
+	mysql_close(r->sql);
+	r->sql = rs_connect(r->address, r->database);
+}
+
 /* --- life -------------------------------------------------------------------------------------- */
 
 /* A database of this name, made anew. False when there is no such server. */
@@ -569,7 +589,8 @@ static inline void rig_unused(void)
 	(void)rig_init;
 	(void)rig_own_start;
 	(void)rig_own_remove;
-	(void)rig_purge;
+	(void)rig_purge_all_but_last;
+	(void)rig_reconnect;
 }
 
 #endif
