@@ -123,6 +123,12 @@ static tr_myc_relation *relation_get(tr_myc_catalog *c, tr_slice database, tr_sl
 	return rel;
 }
 
+int tr_myc_relation_named(tr_myc_catalog *c, const char *database, const char *name, tr_myc_relation **out, tr_err *err)
+{
+	*out = relation_get(c, tr_slice_str(database), tr_slice_str(name), err);
+	return *out ? 0 : -1;
+}
+
 /* --- from a TABLE_MAP -------------------------------------------------------------------------- */
 
 int tr_myc_relation_map(tr_myc_catalog *c, tr_bl_table *map, tr_myc_relation **out, tr_err *err)
@@ -530,4 +536,23 @@ int tr_myc_relation_read(tr_myc_catalog *c, const char *database, const char *na
 		return -1;
 	*out = rel;
 	return 0;
+}
+
+void tr_myc_facts_sign(const tr_myc_facts *f, tr_writer *w)
+{
+	for (size_t i = 0; i < f->column_count; i++)
+		sign_column(&f->columns[i], w);
+}
+
+int tr_myc_facts_compile(tr_myc_catalog *c, const tr_myc_facts *f, tr_catalogue *events, tr_table **out, tr_err *err)
+{
+	tr_myc_relation own = {.database = f->database, .name = f->name};
+	const shape s = {.columns = f->columns, .count = f->column_count};
+	int result;
+
+	tr_writer_init(&own.signature, ARENA_MAX);
+	result = compile(c, &own, &s, events, err);
+	tr_writer_release(&own.signature);
+	*out = own.table;
+	return result;
 }

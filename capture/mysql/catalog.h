@@ -47,6 +47,8 @@ typedef struct tr_myc_facts {
 	uint64_t log_pos;
 } tr_myc_facts;
 void tr_myc_facts_release(tr_myc_facts *f);
+/* Everything that a table compiled from these facts depends on, to compare. */
+void tr_myc_facts_sign(const tr_myc_facts *f, tr_writer *w);
 
 /* One table as information_schema lists it. */
 typedef struct tr_myc_listed {
@@ -123,6 +125,8 @@ bool tr_myc_is_system(const char *database, const char *name);
  * find their relation by `tr_myc_relation_of(row->table)`; when it is `stale`, compile first.
  */
 int tr_myc_relation_map(tr_myc_catalog *c, tr_bl_table *map, tr_myc_relation **out, tr_err *err);
+/* The relation of this name, known or not yet; it stays where it is as long as the catalogue. */
+int tr_myc_relation_named(tr_myc_catalog *c, const char *database, const char *name, tr_myc_relation **out, tr_err *err);
 /* The forget slot. */
 void tr_myc_relation_forget(tr_myc_catalog *c, tr_bl_table *map);
 static inline tr_myc_relation *tr_myc_relation_of(const tr_bl_table *map)
@@ -168,5 +172,8 @@ void tr_myc_ahead_free(tr_myc_ahead *a); /* NULL is fine */
  */
 int tr_myc_relation_read(tr_myc_catalog *c, const char *database, const char *name, tr_catalogue *events,
 			 tr_myc_relation **out, tr_err *err);
+
+/* A table of the caller's own, compiled from facts of its own; to be freed by tr_table_free. */
+int tr_myc_facts_compile(tr_myc_catalog *c, const tr_myc_facts *f, tr_catalogue *events, tr_table **out, tr_err *err);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "capture/mysql/mysql.h"
+#include "capture/mysql/incremental.h"
 #include "core/clock.h"
 #include "core/text.h"
 
@@ -382,52 +382,41 @@ out:
 	return result;
 }
 
-/* A table of three columns that we may write to and read. */
+/* A table of three columns that we may write to. */
 static int check_signal(checkup *k, tr_err *err)
 {
-	const char *full = k->s->options->signal_table, *dot = full ? strchr(full, '.') : NULL;
-	tr_myc_listed t = {0};
-	char database[200], count[24];
-	tr_writer sql;
+	static const struct {
+		tr_severity severity;
+		tr_err_code code;
+		const char *what, *why;
+	} says[] = {
+	    [TR_MYC_SIGNAL_GOOD] = {TR_FINDING_OK, TR_OK, "may be read and written", ""},
+	    [TR_MYC_SIGNAL_MISSING] = {TR_FINDING_ERROR, TR_E_TABLE_MISSING, "it does not exist",
+				       "commands such as incremental snapshots are rows of it (source.signal_table)"},
+	    [TR_MYC_SIGNAL_MISSHAPEN] = {TR_FINDING_WARNING, TR_E_SOURCE_SETTING, "it cannot take the values id, type and data",
+					 "the windows of an incremental snapshot are marked by rows written there"},
+	    [TR_MYC_SIGNAL_DENIED] = {TR_FINDING_ERROR, TR_E_SOURCE_PRIVILEGE, "it may not be written to",
+				      "the windows of an incremental snapshot are marked by rows written there"},
+	    [TR_MYC_SIGNAL_READ_ONLY] = {TR_FINDING_WARNING, TR_E_SOURCE_SETTING, "the server is read-only",
+					 "incremental snapshots cannot write their marks"},
+	};
+	char database[TR_MYC_INC_NAME_MAX], name[TR_MYC_INC_NAME_MAX], fix[400];
+	tr_myc_signal_state state;
 	tr_finding *f;
-	bool can;
-	int result = -1;
 
-	if (!dot)
+	if (!tr_myc_signal_table(k->s, database, name))
 		return 0;
-	snprintf(database, sizeof(database), "%.*s", (int)(dot - full), full);
-	t.database = database;
-	t.name = dot + 1;
-	tr_writer_init(&sql, 4096);
-	tr_writer_text(&sql, "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = ");
-	tr_myc_literal(&sql, t.database);
-	tr_writer_text(&sql, " AND table_name = ");
-	tr_myc_literal(&sql, t.name);
-	tr_writer_u8(&sql, '\0');
-	if (!tr_writer_ok(&sql) ||
-	    tr_myc_value(k->s->sql, &k->s->wake, "look for the signal table", (const char *)sql.data, count, sizeof(count), NULL, err) ||
-	    can_read(k, &t, &can, err))
-		goto out;
-	if (strcmp(count, "0") == 0) {
-		f = begin(k, TR_FINDING_ERROR, TR_E_TABLE_MISSING, "signal table %s", full);
-		SAY(f->what, "it does not exist, or may not be read");
-		SAY(f->why, "commands such as incremental snapshots are rows of it (source.signal_table)");
-		SAY(f->fix, "CREATE TABLE `%s`.`%s` (id varchar(42) PRIMARY KEY, type varchar(32) NOT NULL, data varchar(2048));",
-		    t.database, t.name);
-	} else {
-		f = begin(k, strcmp(count, "3") == 0 ? TR_FINDING_OK : TR_FINDING_WARNING,
-			  strcmp(count, "3") == 0 ? TR_OK : TR_E_SOURCE_SETTING, "signal table %s", full);
-		SAY(f->what, "it has %s columns", count);
-		if (f->severity != TR_FINDING_OK) {
-			SAY(f->why, "it needs three: id, type and data");
-			SAY(f->fix, "make it with id varchar(42), type varchar(32), data varchar(2048)");
-		}
-	}
+	if (tr_myc_signal_try(k->s, &state, fix, sizeof(fix), err))
+		return -1;
+	f = begin(k, says[state].severity, says[state].code, "signal table %s.%s", database, name);
+	SAY(f->what, "%s", says[state].what);
+	SAY(f->why, "%s", says[state].why);
+	if (state == TR_MYC_SIGNAL_READ_ONLY)
+		SAY(f->fix, "connect to a server that takes writes for incremental snapshots");
+	else if (state != TR_MYC_SIGNAL_GOOD)
+		SAY(f->fix, "%s", fix);
 	end(k);
-	result = 0;
-out:
-	tr_writer_release(&sql);
-	return result;
+	return 0;
 }
 
 /* --- all --------------------------------------------------------------------------------------- */

@@ -70,17 +70,24 @@ static bool stopping(const tr_myc_wake *w)
 	return w && atomic_load_explicit(&w->stop, memory_order_relaxed);
 }
 
-int tr_myc_wait(tr_myc_wake *w, int fd, short events, int timeout_ms, tr_err *err)
+int tr_myc_wait_two(tr_myc_wake *w, int fd, short events, int other, int timeout_ms, tr_err *err)
 {
-	struct pollfd fds[2] = {{.fd = fd, .events = events}, {.fd = w ? w->fd : -1, .events = POLLIN}};
+	struct pollfd fds[3] = {{.fd = fd, .events = events},
+				{.fd = w ? w->fd : -1, .events = POLLIN},
+				{.fd = other, .events = POLLIN}};
 	int n;
 
 	do
-		n = poll(fds, 2, timeout_ms);
+		n = poll(fds, 3, timeout_ms);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return tr_err_set(err, TR_E_SYSTEM, "poll failed: %s", strerror(errno));
-	return stopping(w) ? interrupted(err) : fds[0].revents;
+	return stopping(w) ? interrupted(err) : fds[0].revents | fds[2].revents;
+}
+
+int tr_myc_wait(tr_myc_wake *w, int fd, short events, int timeout_ms, tr_err *err)
+{
+	return tr_myc_wait_two(w, fd, events, -1, timeout_ms, err);
 }
 
 /* A connection made after the wake was set is of no use any more. */

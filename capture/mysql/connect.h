@@ -39,6 +39,8 @@ void tr_myc_wake_clear(tr_myc_wake *w);
 /* Waits for `events` (poll's) on fd (-1 = none) for at most timeout_ms (-1 = no end). Events > 0, 0 on timeout; -1 with
  * INTERRUPTED when the wake was set, SYSTEM when poll fails. */
 int tr_myc_wait(tr_myc_wake *w, int fd, short events, int timeout_ms, tr_err *err);
+/* The same, and ends when `other` (-1 = none) can be read, too. */
+int tr_myc_wait_two(tr_myc_wake *w, int fd, short events, int other, int timeout_ms, tr_err *err);
 
 typedef enum { TR_MYC_SSL_DISABLED, TR_MYC_SSL_PREFERRED, TR_MYC_SSL_REQUIRED, TR_MYC_SSL_VERIFY_CA,
 	       TR_MYC_SSL_VERIFY_IDENTITY } tr_myc_ssl_mode;

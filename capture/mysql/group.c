@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "capture/mysql/incremental.h"
 #include "capture/mysql/schema.h"
-#include "capture/mysql/stream.h"
 #include "core/clock.h"
 #include "core/failpoint.h"
 #include "core/log.h"
@@ -213,6 +213,8 @@ static int close_group(tr_myc *s, const tr_bl_event *e, tr_err *err)
 		at->tx[0] = '\0';
 	copy_text(at->file, e->file, sizeof(at->file));
 	at->pos = e->end;
+	memcpy(st->streamed_file, at->file, sizeof(st->streamed_file));
+	st->streamed_pos = e->end;
 	st->place_known = true;
 	g->open = g->begun = false;
 	tr_writer_reset(&st->query);
@@ -325,6 +327,9 @@ int tr_myc_group_row(tr_myc *s, const tr_bl_event *e, const tr_bl_row *m, tr_err
 		return -1;
 	tr_change change = {.op = m->op, .table = rel->table, .before = m->before, .after = m->after};
 	if (report_in_txn(s, e, &change, m->index, err))
+		return -1;
+	/* Commands by rows, and rows of a table that is read meanwhile, are looked at once they are reported. */
+	if (__builtin_expect(tr_myc_incremental_concerns(s, rel), 0) && tr_myc_incremental_row(s, rel, &change, err))
 		return -1;
 	if (m->statement_end)
 		tr_writer_reset(&st->query);
@@ -455,6 +460,7 @@ static int on_other(tr_myc *s, const tr_bl_event *e, const tr_bl_query *m, const
 {
 	tr_myc_group *g = &s->stream->group;
 
+	tr_myc_incremental_ddl(s, ddl);
 	if (ddl->kind == TR_MYC_DDL_DML && check_statement(s, m, ddl, err))
 		return -1;
 	if (ddl->kind == TR_MYC_DDL_TRUNCATE_TABLE && on_truncate(s, e, ddl, err))
@@ -650,14 +656,13 @@ static int on_end(void *context, const tr_bl_event *e, tr_err *err)
 {
 	tr_myc_stream *st = stream_of(context);
 
-	(void)err;
 	if (st->skip_to && !e->artificial && e->end >= st->skip_to)
 		st->skip_to = 0;
-	if (e->artificial || st->group.open || st->skip_to || e->type == TR_BL_ROTATE_EVENT)
+	if (st->group.open || st->skip_to)
 		return 0;
-	if (st->at.pos != e->end || strcmp(st->at.file, e->file) != 0)
+	if (!e->artificial && e->type != TR_BL_ROTATE_EVENT && (st->at.pos != e->end || strcmp(st->at.file, e->file) != 0))
 		move_to(st, tr_slice_str(e->file), e->end);
-	return 0;
+	return tr_myc_incremental_between(context, err);
 }
 
 const tr_bl_handler tr_myc_group_handler = {

@@ -40,6 +40,7 @@ typedef struct tr_myc_lag {
 } tr_myc_lag;
 
 typedef struct tr_myc_stream tr_myc_stream;
+typedef struct tr_myc_incremental tr_myc_incremental;
 
 typedef struct tr_myc {
 	tr_source base;
@@ -62,12 +63,15 @@ typedef struct tr_myc {
 	tr_myc_position position;
 	tr_myc_lag lag;
 	tr_myc_stream *stream; /* NULL before start */
+	tr_myc_incremental *incremental;
 } tr_myc;
 
 /* connections */
 int tr_myc_open_sql(tr_myc *s, tr_err *err); /* when it is not open */
 /* Another connection to the same host. read_ms as in tr_myc_dial. Closed by tr_myc_close(&s->wake, &c). */
 int tr_myc_open_more(tr_myc *s, int read_ms, MYSQL **out, tr_err *err);
+/* How it is made, for another thread: `one` is what out->url points to. The caller chooses read_ms, packet_max and wake. */
+void tr_myc_dial_more(tr_myc *s, tr_myc_url *one, tr_myc_dial *out);
 
 /* server.c */
 int tr_myc_server_read(tr_myc *s, tr_err *err);   /* everything in tr_myc_server, on `sql` */

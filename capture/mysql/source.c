@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "capture/mysql/stream.h"
+#include "capture/mysql/incremental.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/obj.h"
@@ -35,19 +35,26 @@ int tr_myc_open_sql(tr_myc *s, tr_err *err)
 	return s->sql ? 0 : tr_myc_connect(&s->sql, &dial, &s->host, err);
 }
 
+void tr_myc_dial_more(tr_myc *s, tr_myc_url *one, tr_myc_dial *out)
+{
+	*one = s->url;
+	one->hosts[0] = s->url.hosts[s->host];
+	one->host_count = 1;
+	*out = dial_of(s);
+	out->url = one;
+	out->host = 0;
+}
+
 /* To the host that `sql` is connected to, and to no other: two servers of one url need not stand at one place. */
 int tr_myc_open_more(tr_myc *s, int read_ms, MYSQL **out, tr_err *err)
 {
-	tr_myc_url one = s->url;
-	tr_myc_dial dial = dial_of(s);
+	tr_myc_url one;
+	tr_myc_dial dial;
 
 	*out = NULL;
 	if (tr_myc_open_sql(s, err))
 		return -1;
-	one.hosts[0] = s->url.hosts[s->host];
-	one.host_count = 1;
-	dial.url = &one;
-	dial.host = 0;
+	tr_myc_dial_more(s, &one, &dial);
 	dial.read_ms = read_ms;
 	return tr_myc_connect(out, &dial, NULL, err);
 }
@@ -100,6 +107,7 @@ static void source_free(tr_source *base)
 	s = self(base);
 	tr_myc_stream_stop(s);
 	close_connections(s);
+	tr_myc_incremental_free(s->incremental);
 	tr_myc_catalog_release(&s->catalog);
 	tr_filter_free(s->filter);
 	tr_myc_position_release(&s->position);
@@ -116,7 +124,7 @@ static int init_source(tr_myc *s, tr_err *err)
 {
 	if (tr_myc_catalog_init(&s->catalog, err) || tr_myc_wake_init(&s->wake, err) ||
 	    tr_myc_url_parse(&s->url, s->options->url, err) ||
-	    tr_filter_new(&s->filter, s->options, tr_myc_is_system, err))
+	    tr_filter_new(&s->filter, s->options, tr_myc_is_system, err) || tr_myc_incremental_new(&s->incremental, err))
 		return -1;
 	s->catalog.source = s;
 	s->catalog.sql = &s->sql;
@@ -248,6 +256,8 @@ static int source_prepare(tr_source *base, tr_slice position, tr_slice identity,
 		return not_row_format(s, err);
 	if (position.len > 0 ? plan_resumed(s, position, err) : plan_new(s, err))
 		return -1;
+	if (tr_myc_incremental_load(s, tr_slice_str(s->position.incremental), err))
+		return -1;
 	*snapshot = position.len == 0 && s->options->snapshot_mode != TR_SNAPSHOT_NEVER;
 	return 0;
 }
@@ -289,7 +299,7 @@ static int source_start(tr_source *base, tr_listener *l, tr_err *err)
 	TR_CHECK_OBJ(l, TR_LISTENER_MAGIC);
 	if (s->position.kind == TR_MYC_BY_NOTHING)
 		return tr_err_set(err, TR_E_BUG, "the stream has no place to start from");
-	return tr_myc_stream_start(s, l, err);
+	return tr_myc_signal_probe(s, err) ? -1 : tr_myc_stream_start(s, l, err);
 }
 
 static int source_read(tr_source *base, tr_listener *l, int wait_ms, tr_err *err)
@@ -301,10 +311,14 @@ static void source_position(tr_source *base, tr_writer *out)
 {
 	tr_myc *s = self(base);
 
-	if (s->stream)
+	if (s->stream) {
 		tr_myc_stream_position(s, out);
-	else
-		tr_myc_position_write(&s->position, out);
+	} else {
+		tr_myc_position p = s->position;
+
+		p.incremental = s->incremental->progress.text;
+		tr_myc_position_write(&p, out);
+	}
 }
 
 /* The server keeps its log by its own rules and wants to know nothing. */

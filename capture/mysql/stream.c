@@ -9,14 +9,13 @@
  *     fill    above 4 MiB/s: SO_RCVLOWAT lets 64 KiB come together, for at most 20 ms. Only while nothing is read: within an
  *             event the low-water mark would wait for bytes that belong to the next.
  */
-#include "capture/mysql/stream.h"
-
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "capture/mysql/incremental.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metric.h"
@@ -126,6 +125,8 @@ static int init_stream(tr_myc *s, tr_myc_stream *st, tr_err *err)
 	/* A place on the server the position was stored for; with GTIDs it may be another. */
 	st->place_known = st->at.kind == TR_MYC_BY_FILE;
 	st->caught_up = reached(st);
+	memcpy(st->streamed_file, s->server.log_file, sizeof(st->streamed_file));
+	st->streamed_pos = s->server.log_pos;
 	st->low_water = 1;
 	return 0;
 }
@@ -339,12 +340,14 @@ static int tell_idle(tr_myc *s, tr_err *err)
 static int await(tr_myc *s, int64_t now_us, int64_t end_us, bool busy, tr_err *err)
 {
 	int64_t left_ms = (end_us - now_us + 999) / 1000;
+	int other;
 
 	if (busy) {
 		s->stream->last_received_us = now_us;
 		return tr_myc_wait(&s->wake, -1, 0, left_ms < BUSY_MS ? (int)left_ms : BUSY_MS, err) < 0 ? -1 : 0;
 	}
-	return tr_myc_wait(&s->wake, tr_myc_dump_fd(s->stream->dump), POLLIN, (int)left_ms, err) < 0 ? -1 : 0;
+	other = tr_myc_incremental_fd(s, &left_ms);
+	return tr_myc_wait_two(&s->wake, tr_myc_dump_fd(s->stream->dump), POLLIN, other, (int)left_ms, err) < 0 ? -1 : 0;
 }
 
 int tr_myc_stream_read(tr_myc *s, tr_listener *l, int wait_ms, tr_err *err)
@@ -362,7 +365,7 @@ int tr_myc_stream_read(tr_myc *s, tr_listener *l, int wait_ms, tr_err *err)
 		st->caught_up = st->caught_up || reached(st);
 		now_us = tr_clock_mono_us();
 		measure(s, now_us);
-		if (check_silence(s, now_us, err) || tick(s, now_us, err))
+		if (check_silence(s, now_us, err) || tick(s, now_us, err) || tr_myc_incremental_service(s, now_us, err))
 			return -1;
 		if (!busy && now_us < end_us) {
 			if (linger(s, &more, err))
@@ -383,10 +386,12 @@ int tr_myc_stream_read(tr_myc *s, tr_listener *l, int wait_ms, tr_err *err)
 /* --- position and end -------------------------------------------------------------------------- */
 
 /* A shallow copy: what it points to stays the stream's. */
-static tr_myc_position position_of(const tr_myc_stream *st)
+static tr_myc_position position_of(const tr_myc *s)
 {
+	const tr_myc_stream *st = s->stream;
 	tr_myc_position p = st->at;
 
+	p.incremental = s->incremental->progress.text;
 	/* Until the transaction of the stored position has come again, that is still the truth about it. */
 	if (!p.tx[0] && st->group.open && st->group.index > 0) {
 		memcpy(p.tx, st->group.tx, sizeof(p.tx));
@@ -398,14 +403,14 @@ static tr_myc_position position_of(const tr_myc_stream *st)
 
 void tr_myc_stream_position(const tr_myc *s, tr_writer *out)
 {
-	tr_myc_position p = position_of(s->stream);
+	tr_myc_position p = position_of(s);
 
 	tr_myc_position_write(&p, out);
 }
 
 bool tr_myc_stream_caught_up(const tr_myc *s)
 {
-	return s->stream && s->stream->caught_up;
+	return s->stream && s->stream->caught_up && !tr_myc_incremental_busy(s);
 }
 
 void tr_myc_stream_stop(tr_myc *s)
@@ -416,7 +421,8 @@ void tr_myc_stream_stop(tr_myc *s)
 
 	if (!st)
 		return;
-	p = position_of(st);
+	tr_myc_incremental_abandon(s);
+	p = position_of(s);
 	if (tr_myc_position_copy(&s->position, &p, &err))
 		tr_log_err(TR_LOG_WARN, s->name, "position.forgotten", &err);
 	/* The decoder tells the catalogue which tables go, and that looks for the stream. */

@@ -46,6 +46,8 @@ struct tr_myc_stream {
 	tr_bl_decoder *decoder;
 	tr_myc_dump *dump;
 	tr_myc_position at;  /* everything before it was reported; tx and index: of a transaction that has still to come again */
+	char streamed_file[TR_BL_FILE_MAX]; /* the end of the last group; at the start, the log's end: nothing sent lies behind it */
+	uint64_t streamed_pos;
 	bool place_known;    /* at.file and at.pos are of this server */
 	uint64_t skip_to;    /* events of the first file before this place are passed over; 0 = none */
 	uint64_t filter;     /* number of the set of captured tables */

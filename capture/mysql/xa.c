@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "capture/mysql/stream.h"
+#include "capture/mysql/incremental.h"
 
 /* --- remembering ------------------------------------------------------------------------------- */
 
@@ -233,6 +233,7 @@ int tr_myc_xa_commit(tr_myc *s, const tr_bl_event *e, const char *xid, tr_err *e
 	if (tr_myc_group_commit(s, e, err))
 		return -1;
 	tr_myc_xa_remove(&st->at, xid);
+	tr_myc_xa_ended_add(&s->incremental->ended, xid);
 	return 0;
 }
 
