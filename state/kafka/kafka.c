@@ -120,10 +120,8 @@ static int connect_once(tr_sk_store *s, tr_err *err)
 {
 	if (s->connected)
 		return 0;
-	if (s->fenced) {
-		tr_err_set(err, TR_E_SINK_FENCED, "another instance has taken over pipeline \"%s\"", s->pipeline);
-		return tr_err_hint(err, "See that only one instance runs this pipeline.");
-	}
+	if (s->fenced)
+		return tr_sk_fenced(s, NULL, err);
 	if (s->client.fatal.code != TR_OK)
 		tr_sk_client_close(s);
 	if ((!s->client.rk && tr_sk_client_open(s, err) != 0) || tr_sk_topic_open(s, err) != 0)
@@ -299,8 +297,11 @@ static int load(tr_store *base, tr_record_state *record, tr_err *err)
 {
 	tr_sk_store *s = self(base);
 
-	s->unsure = s->landed = false;
-	return until(s, look_once, err) == 0 ? take(s, record, err) : -1;
+	s->unsure = s->landed = s->loaded = false;
+	int found = until(s, look_once, err) == 0 ? take(s, record, err) : -1;
+	s->loaded = found >= 0;
+	s->mine = s->serial;
+	return found;
 }
 
 static int by_name(const void *a, const void *b)
@@ -387,23 +388,25 @@ static int take_facts(tr_sk_store *s, tr_err *err)
 	return found < 0 ? -1 : 0;
 }
 
-/* After a write of which nobody knows what it did, or before the first one: reads what is there. Once, since the caller has
- * its own way of trying again. */
+/* After a write that failed, or before the first one: reads what is there. Once, since the caller has its own way of trying
+ * again. Our new producer fenced whoever came meanwhile; if that one wrote anything, it is the one to go on. */
 static int settle(tr_sk_store *s, tr_err *err)
 {
-	bool unsure = s->unsure;
-
 	if (look_once(s, err) != 0 || take_facts(s, err) != 0)
 		return -1;
-	for (size_t i = 0; unsure && s->key && i < s->key->count; i++)
+	for (size_t i = 0; s->unsure && s->key && i < s->key->count; i++)
 		s->landed |= tr_slice_eq(tr_writer_view(&s->key->places[i].value), tr_writer_view(&s->value));
+	if (s->loaded && s->serial > s->mine + s->landed)
+		return tr_sk_fenced(s, "another instance wrote its state", err);
 	s->unsure = false;
+	s->loaded = true;
+	s->mine = s->serial;
 	return 0;
 }
 
 static void written(tr_sk_store *s, const tr_record_state *record)
 {
-	s->serial++;
+	s->mine = ++s->serial;
 	s->landed = false;
 	s->stored = !record->reset;
 	s->sequence = s->given = record->sequence;
@@ -416,11 +419,13 @@ static int save(tr_store *base, const tr_record_state *record, tr_err *err)
 
 	if (s->options.read_only)
 		return refuse_read_only(s, err);
-	if ((!s->known || s->unsure) && settle(s, err) != 0)
+	if (s->fenced)
+		return tr_sk_fenced(s, NULL, err);
+	if ((!s->known || !s->connected) && settle(s, err) != 0)
 		return -1;
 	if (s->stored && (s->landed ? record->sequence < s->sequence : record->sequence <= s->sequence))
 		return backwards(s, record->sequence, err);
-	if (connect_once(s, err) != 0 || make_value(s, record, err) != 0)
+	if (make_value(s, record, err) != 0)
 		return -1;
 	if (tr_sk_write(s, s->partition, err) == 0) {
 		written(s, record);
@@ -454,7 +459,7 @@ static int entry(tr_store *base, const tr_record_state *record, tr_store_entry *
 	ours.delivery = TR_STATE_EXACTLY_ONCE;
 	if (make_value(s, &ours, err) != 0)
 		return -1;
-	s->serial++;
+	s->mine = ++s->serial;
 	s->given = record->sequence;
 	*out = (tr_store_entry){.topic = s->topic, .partition = s->partition, .key = tr_slice_str(s->pipeline),
 	    .value = tr_writer_view(&s->value)};

@@ -65,6 +65,7 @@ typedef struct tr_sk_store {
 	bool missing;                    /* read only, and there is no topic */
 	bool was_there;                  /* the topic, at some time since open */
 	bool fenced;                     /* another writer came: for good */
+	bool controller;                 /* the cluster has one, which can be asked for settings */
 	int32_t partitions;
 	/* of the last reading */
 	tr_sk_found found;               /* without its keys */
@@ -74,6 +75,8 @@ typedef struct tr_sk_store {
 	int32_t partition;               /* where to write */
 	uint64_t serial;                 /* the highest seen or written */
 	uint64_t sequence;               /* of the stored record */
+	uint64_t mine;                   /* the serial that we loaded or wrote last; a higher one is another writer's */
+	bool loaded;                     /* mine is set */
 	uint64_t given;                  /* the highest sequence that entry was asked for */
 	/* of the last write */
 	bool unsure;                     /* nobody knows whether `value` was written */
@@ -108,10 +111,11 @@ int tr_sk_client_open(tr_sk_store *s, tr_err *err);
 void tr_sk_client_close(tr_sk_store *s);
 /* From here no earlier writer of this pipeline's state writes any more; what it left open is decided. */
 int tr_sk_fence(tr_sk_store *s, tr_err *err);
-/* The same for options.sink_transactional_id. */
+/* Another writer came, and nothing is written any more. Returns -1. */
+int tr_sk_fenced(tr_sk_store *s, const char *reason, tr_err *err);
+/* As tr_sk_fence, for options.sink_transactional_id. */
 int tr_sk_fence_other(tr_sk_store *s, tr_err *err);
-/* Writes `value` under our key, in a transaction. 0: durable. -1: not written, or (unsure) nobody knows; the client is closed
- * then. */
+/* Writes `value` under our key, in a transaction. 0: durable. -1: not written, or (unsure) nobody knows; the client is closed. */
 int tr_sk_write(tr_sk_store *s, int32_t partition, tr_err *err);
 
 #endif

@@ -88,6 +88,12 @@ static rd_kafka_AdminOptions_t *admin_options(tr_sk_store *s, rd_kafka_admin_op_
 
 static int check_settings(tr_sk_store *s, tr_err *err)
 {
+	/* An election, or a cluster that never names one: what is there can be read and written all the same. */
+	if (!s->controller) {
+		tr_log(TR_LOG_WARN, s->options.pipeline, "state.topic", "the settings of topic \"%s\" cannot be seen: the cluster has no "
+		       "controller now", s->topic);
+		return 0;
+	}
 	rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, s->topic);
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(s->client.rk);
 	rd_kafka_AdminOptions_t *options = admin_options(s, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
@@ -118,6 +124,16 @@ static void check_replicas(const tr_sk_store *s, const struct rd_kafka_metadata 
 	}
 }
 
+static bool has_controller(const tr_sk_store *s, const struct rd_kafka_metadata *m)
+{
+	int32_t id = rd_kafka_controllerid(s->client.rk, 0);
+
+	for (int i = 0; i < m->broker_cnt; i++)
+		if (m->brokers[i].id == id)
+			return true;
+	return false;
+}
+
 /* 1 when it is there, 0 when not. */
 static int look(tr_sk_store *s, tr_err *err)
 {
@@ -144,6 +160,7 @@ static int look(tr_sk_store *s, tr_err *err)
 		tr_err_hint(err, "The state needs one: give another topic in state.url. Nothing was written.");
 	} else {
 		s->partitions = m->topics[0].partition_cnt;
+		s->controller = has_controller(s, m);
 		check_replicas(s, m);
 		result = 1;
 	}

@@ -1,8 +1,8 @@
 /*
  * The producer of a store that is opened to be written: fenced at its start, one transaction for each save.
  *
- * What a commit that was not answered did is known to nobody. The producer is closed then; the next one's init_transactions
- * has the brokers end the transaction one way or the other, and the topic says which.
+ * What a commit that was not answered did is known to nobody. The producer is closed then, as after any failure; the next
+ * one's init_transactions has the brokers end the transaction one way or the other, and the topic says which.
  */
 #include <stdio.h>
 
@@ -16,7 +16,7 @@
 /* When the service is to end: the last save may take as long, within the time that it has. */
 #define COMMIT_STOPPING_US (4 * 1000000LL)
 
-static int fenced(tr_sk_store *s, const char *reason, tr_err *err)
+int tr_sk_fenced(tr_sk_store *s, const char *reason, tr_err *err)
 {
 	s->fenced = true;
 	tr_err_set(err, TR_E_SINK_FENCED, "another instance has taken over pipeline \"%s\"", s->pipeline);
@@ -43,7 +43,7 @@ static int transaction_error(tr_sk_store *s, rd_kafka_error_t *e, const char *ve
 	}
 	rd_kafka_error_destroy(e);
 	if (is_fence(code))
-		return fenced(s, reason, err);
+		return tr_sk_fenced(s, reason, err);
 	return tr_sk_error(s, code, reason, verb, err);
 }
 
@@ -179,19 +179,15 @@ int tr_sk_write(tr_sk_store *s, int32_t partition, tr_err *err)
 	int result;
 
 	s->unsure = false;
-	if (e) {
-		transaction_error(s, e, "write to", err);
-		tr_sk_client_close(s);
-		return -1;
-	}
-	result = produce(s, partition, err);
+	result = e ? transaction_error(s, e, "write to", err) : produce(s, partition, err);
 	if (result == 0 && tr_failpoint_at(TR_FP_STATE_WRITE))
 		result = tr_err_set(err, TR_E_STATE_IO, "stopped at a failpoint inside the state's transaction");
-	if (result != 0)
-		s->unsure = take_back(s, began_us) != 0;
-	else
+	if (result == 0)
 		result = commit(s, began_us, err);
-	if (s->unsure || s->fenced)
+	else if (!s->fenced)
+		take_back(s, began_us);
+	/* The next one begins with a new epoch: nothing of this one comes late, and its sequence numbers have no gap. */
+	if (result != 0)
 		tr_sk_client_close(s);
 	return result;
 }
