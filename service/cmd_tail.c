@@ -147,6 +147,7 @@ static int open_tail(const tr_cli *cli, const tr_pipeline_config *p, tail *t, tr
 	if (p->name) {
 		snprintf(prefix, sizeof(prefix), "%s%s", p->name, p->events.topic_delimiter);
 		options.topic_prefix = prefix;
+		options.topic_name = p->name; /* schema changes of MySQL */
 	}
 	if (p->registry.url && tr_avro_registry_new(&t->registry, &p->registry, err) < 0)
 		return -1;

@@ -125,7 +125,7 @@ static shown find_op(const tr_tail_event *e, const tr_colours *c)
 		if (ops[i].op == op.ptr[0])
 			return ops[i];
 	}
-	return (shown){0, "record", c->blue};
+	return (shown){0, is_null(tr_json_view_get(e->value, "ddl")) ? "record" : "schema", c->blue};
 }
 
 /* JsonConverter's wrapping is taken off. */
@@ -163,7 +163,10 @@ void tr_tail_line(const tr_tail_event *given, const tr_colours *c, tr_writer *w)
 		put_fields(after, (tr_slice){0}, false, c, w);
 	else if (op.op == 'm')
 		put_fields(tr_json_view_get(e.value, "message"), (tr_slice){0}, false, c, w);
-	else if (op.op == 0 && e.value.len > 0 && e.value.ptr[0] == '{')
+	else if (op.op == 0 && !is_null(tr_json_view_get(e.value, "ddl"))) {
+		tr_writer_u8(w, ' ');
+		put_cut(tr_json_view_get(e.value, "ddl"), w);
+	} else if (op.op == 0 && e.value.len > 0 && e.value.ptr[0] == '{')
 		put_fields(e.value, (tr_slice){0}, false, c, w);
 	else if (op.op == 0) {
 		tr_writer_u8(w, ' ');

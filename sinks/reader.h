@@ -17,6 +17,7 @@ typedef struct tr_sink_reader_options {
 	const tr_property *properties;   /* as the sink's: logins, TLS */
 	size_t property_count;
 	const char *topic_prefix;        /* topics that start with this; NULL = all */
+	const char *topic_name;          /* and this one; NULL = none */
 	bool from_beginning;             /* false: only what comes from now on */
 } tr_sink_reader_options;
 

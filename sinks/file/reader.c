@@ -30,7 +30,7 @@ typedef struct waiting {
 
 typedef struct reader {
 	tr_sink_reader base;
-	char *dir, *prefix;
+	char *dir, *prefix, *name;
 	tr_map *seen;      /* file names */
 	waiting *files;    /* found and not read yet, oldest last */
 	size_t file_count;
@@ -94,6 +94,7 @@ static void reader_free(tr_sink_reader *base)
 	free(r->line);
 	free(r->dir);
 	free(r->prefix);
+	free(r->name);
 	free(r);
 }
 
@@ -137,6 +138,17 @@ static int add_file(reader *r, const char *name, tr_err *err)
 	return 0;
 }
 
+/* <topic>-000001.avro, of topics with the prefix or the one with the name. */
+static bool is_wanted(const reader *r, const char *file)
+{
+	size_t len = strlen(r->name);
+
+	if (!has_suffix(file, ".avro") && !has_suffix(file, ".jsonl"))
+		return false;
+	return strncmp(file, r->prefix, strlen(r->prefix)) == 0 ||
+	       (len > 0 && strncmp(file, r->name, len) == 0 && file[len] == '-' && file[len + 1] >= '0' && file[len + 1] <= '9');
+}
+
 /* Finds files that were not there before; `keep` false only notes that they exist. */
 static int look(reader *r, bool keep, tr_err *err)
 {
@@ -151,8 +163,7 @@ static int look(reader *r, bool keep, tr_err *err)
 	while (result == 0 && (entry = readdir(dir))) {
 		tr_slice name = tr_slice_str(entry->d_name);
 
-		if (entry->d_name[0] == '.' || strncmp(entry->d_name, r->prefix, strlen(r->prefix)) != 0 ||
-		    (!has_suffix(entry->d_name, ".avro") && !has_suffix(entry->d_name, ".jsonl")) || tr_map_get(r->seen, name))
+		if (entry->d_name[0] == '.' || !is_wanted(r, entry->d_name) || tr_map_get(r->seen, name))
 			continue;
 		tr_map_put(r->seen, name, r);
 		if (keep)
@@ -176,6 +187,7 @@ static int reader_open(tr_sink_reader **out, const tr_sink_reader_options *optio
 	r->base = (tr_sink_reader){.magic = TR_SINK_READER_MAGIC, .ops = &tr_sink_reader_file};
 	r->dir = strdup(strncmp(dir, "//", 2) == 0 ? dir + 2 : dir);
 	r->prefix = strdup(options->topic_prefix ? options->topic_prefix : "");
+	r->name = strdup(options->topic_name ? options->topic_name : "");
 	r->seen = tr_map_new();
 	tr_writer_init(&r->bytes, RECORD_MAX);
 	if (look(r, options->from_beginning, err) < 0) {

@@ -21,7 +21,7 @@ typedef struct reader {
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *queue;
 	tr_map *topics; /* name -> rd_kafka_topic_t with its partitions started */
-	char *prefix;
+	char *prefix, *name;
 	bool from_beginning, looked;
 	int64_t look_at_us;
 	rd_kafka_message_t *message;
@@ -96,6 +96,7 @@ static void reader_free(tr_sink_reader *base)
 	if (r->rk)
 		rd_kafka_destroy(r->rk);
 	free(r->prefix);
+	free(r->name);
 	free(r);
 }
 
@@ -111,6 +112,7 @@ static int reader_open(tr_sink_reader **out, const tr_sink_reader_options *optio
 		return tr_err_set(err, TR_E_MEMORY, "out of memory for the reader");
 	r->base = (tr_sink_reader){.magic = TR_SINK_READER_MAGIC, .ops = &tr_sink_reader_kafka};
 	r->prefix = strdup(options->topic_prefix ? options->topic_prefix : "");
+	r->name = strdup(options->topic_name ? options->topic_name : "");
 	r->from_beginning = options->from_beginning;
 	r->topics = tr_map_new();
 	conf = make_conf(r, options, err);
@@ -146,7 +148,12 @@ static int start_topic(reader *r, const rd_kafka_metadata_topic_t *found, tr_err
 	return 0;
 }
 
-/* Looks for topics with the prefix that are not read yet. */
+static bool is_wanted(const reader *r, const char *topic)
+{
+	return strncmp(topic, r->prefix, strlen(r->prefix)) == 0 || strcmp(topic, r->name) == 0;
+}
+
+/* Looks for wanted topics that are not read yet. */
 static int look(reader *r, tr_err *err)
 {
 	const struct rd_kafka_metadata *metadata;
@@ -161,7 +168,7 @@ static int look(reader *r, tr_err *err)
 	for (int i = 0; i < metadata->topic_cnt && result == 0; i++) {
 		const rd_kafka_metadata_topic_t *t = &metadata->topics[i];
 
-		if (t->err || strncmp(t->topic, r->prefix, strlen(r->prefix)) != 0 || tr_map_get(r->topics, tr_slice_str(t->topic)))
+		if (t->err || !is_wanted(r, t->topic) || tr_map_get(r->topics, tr_slice_str(t->topic)))
 			continue;
 		result = start_topic(r, t, err);
 	}

@@ -57,6 +57,9 @@ END_TEST
 
 START_TEST(events_become_lines)
 {
+	ck_assert_str_eq(show("{\"databaseName\":\"d\"}", "{" SOURCE ",\"databaseName\":\"d\",\"ddl\":\"DROP TABLE t\","
+					      "\"tableChanges\":[]}"),
+			 "schema    public.orders {\"databaseName\":\"d\"} \"DROP TABLE t\"\n");
 	ck_assert_str_eq(show("{\"id\":1}", "{\"before\":null,\"after\":{\"id\":1,\"n\":\"x\"}," SOURCE ",\"op\":\"c\"}"),
 	    "create    public.orders {\"id\":1} id=1 n=\"x\"\n");
 	ck_assert_str_eq(show("{\"id\":1}", "{\"before\":{\"id\":1,\"n\":\"x\"},\"after\":{\"id\":1,\"n\":\"y\"}," SOURCE ",\"op\":\"u\"}"),
