@@ -449,7 +449,7 @@ static inline int decode_column(event *v, const tr_column *column, const tr_datu
 {
 	const tr_datum *d = &row[column->index];
 
-	if (d->form == TR_D_UNCHANGED && other && is_sent(&other[column->index]))
+	if (d->form == TR_D_UNCHANGED && other && (is_sent(&other[column->index]) || other[column->index].form == TR_D_NULL))
 		d = &other[column->index];
 	switch (d->form) {
 	case TR_D_TEXT:

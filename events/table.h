@@ -16,7 +16,7 @@ typedef enum tr_datum_form {
 	TR_D_NULL,
 	TR_D_TEXT,      /* the server's text output, UTF-8 */
 	TR_D_BINARY,    /* the server's binary form (PostgreSQL send format, MySQL binlog) */
-	TR_D_UNCHANGED, /* not sent: unchanged TOAST value */
+	TR_D_UNCHANGED, /* not sent, as the old row has it: unchanged TOAST value, column outside of an update's image */
 	TR_D_ABSENT,    /* not sent: not part of the replica identity or row image */
 } tr_datum_form;
 

@@ -166,8 +166,9 @@ typedef struct tr_bl_row {
 	 * column_count data each, or NULL (before of an insert, after of a delete). BINARY: the column's own bytes without
 	 * length prefix, as the log has them (CHAR, BINARY and what MariaDB stores in them, such as UUID: without the padding
 	 * at their end; MariaDB's compressed columns: unpacked); ABSENT: not in the row image; TEXT: a
-	 * JSON document that was put together from a partial update; UNCHANGED: of a JSON document only the difference
-	 * came, and the document before is not in the image.
+	 * JSON document that was put together from a partial update; UNCHANGED: an update's new row without the column
+	 * (it is as in the old one, which may lack it, too), or a JSON document of which only the difference came, and
+	 * the document before is not in the image.
 	 */
 	const tr_datum *before, *after;
 	size_t index;            /* of the row in its event, from 0 */

@@ -113,10 +113,7 @@ static int plan_time(plan *p)
 		return plan_moment(p, TR_BL_MILLIS, TR_INT32, TR_CONNECT_TIME, tr_bl_decode_time);
 	case TR_TIME_ISOSTRING: return plan_moment(p, TR_BL_ISO, TR_STRING, TIME_PREFIX "IsoTime", tr_bl_decode_time);
 	case TR_TIME_NANOSECONDS: return plan_moment(p, TR_BL_NANOS, TR_INT64, TIME_PREFIX "NanoTime", tr_bl_decode_time);
-	case TR_TIME_ADAPTIVE:
-		if (p->in->fsp <= 3)
-			return plan_moment(p, TR_BL_MILLIS, TR_INT32, TIME_PREFIX "Time", tr_bl_decode_time);
-		break;
+	/* Adaptive, too: 838 hours are more milliseconds than 32 bits hold, and Debezium has no other mode for MySQL. */
 	default: break;
 	}
 	return plan_moment(p, TR_BL_MICROS, TR_INT64, TIME_PREFIX "MicroTime", tr_bl_decode_time);

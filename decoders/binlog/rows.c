@@ -56,8 +56,9 @@ static int fail_short(const walk *w, size_t row, tr_err *err)
 	                  (const char *)w->s->table.name.ptr);
 }
 
-/* The columns that the bitmap names; data of the others become ABSENT here, for all rows. */
-static image compile_image(const tr_bl_shape *s, const uint8_t *present, tr_bl_step *steps, tr_datum *data)
+/* The columns that the bitmap names; data of the others get the form `other` here, for all rows. */
+static image compile_image(const tr_bl_shape *s, const uint8_t *present, tr_datum_form other, tr_bl_step *steps,
+			   tr_datum *data)
 {
 	image im = {.steps = steps, .data = data};
 
@@ -65,7 +66,7 @@ static image compile_image(const tr_bl_shape *s, const uint8_t *present, tr_bl_s
 		if (present[i / 8] >> (i % 8) & 1)
 			steps[im.count++] = s->steps[i];
 		else
-			data[i] = (tr_datum){.form = TR_D_ABSENT};
+			data[i] = (tr_datum){.form = other};
 	}
 	return im;
 }
@@ -283,9 +284,12 @@ static int read_images(walk *w, tr_err *err)
 	if (tr_bl_finish(c, err) != 0)
 		return -1;
 	if (w->form.op != TR_OP_CREATE)
-		w->before = compile_image(w->s, first, c->d->before_steps, c->d->before);
-	if (w->form.op != TR_OP_DELETE)
-		w->after = compile_image(w->s, second ? second : first, c->d->after_steps, c->d->after);
+		w->before = compile_image(w->s, first, TR_D_ABSENT, c->d->before_steps, c->d->before);
+	/* An update leaves out what it did not change. */
+	if (w->form.op == TR_OP_UPDATE)
+		w->after = compile_image(w->s, second, TR_D_UNCHANGED, c->d->after_steps, c->d->after);
+	else if (w->form.op == TR_OP_CREATE)
+		w->after = compile_image(w->s, first, TR_D_ABSENT, c->d->after_steps, c->d->after);
 	return 0;
 }
 
