@@ -584,6 +584,7 @@ static inline void rig_unused(void)
 	(void)rig_read_until_caught_up;
 	(void)rig_position;
 	(void)rig_identity;
+	(void)rig_read_lines;
 	(void)rig_expect_at;
 	(void)rig_release;
 	(void)rig_init;
