@@ -540,8 +540,11 @@ int tr_myc_relation_read(tr_myc_catalog *c, const char *database, const char *na
 
 void tr_myc_facts_sign(const tr_myc_facts *f, tr_writer *w)
 {
-	for (size_t i = 0; i < f->column_count; i++)
+	for (size_t i = 0; i < f->column_count; i++) {
 		sign_column(&f->columns[i], w);
+		/* MariaDB has collations without a number. */
+		tr_writer_text(w, f->collations[i] ? f->collations[i] : "");
+	}
 }
 
 int tr_myc_facts_compile(tr_myc_catalog *c, const tr_myc_facts *f, tr_catalogue *events, tr_table **out, tr_err *err)

@@ -37,6 +37,7 @@ typedef struct tr_myc_facts {
 	const char *database, *name;
 	bool exists;                /* a base table of this name is there and may be seen */
 	tr_bl_column *columns;      /* in order; key_rank set by the primary key, else the first unique index without NULLs */
+	const char **collations;    /* names, parallel to columns; NULL = none */
 	size_t column_count;
 	bool key_primary;
 	const char *charset;        /* default of the table, or NULL */

@@ -145,6 +145,8 @@ static int add_column(tr_myc_facts *f, bool mariadb, MYSQL_ROW row, tr_err *err)
 
 	if (tr_bl_column_from_facts(&facts, &f->arena, &f->columns[f->column_count], err))
 		return tr_err_prefix(err, "table \"%s.%s\", column \"%s\"", f->database, f->name, row[0]);
+	if (row[4] && !(f->collations[f->column_count] = tr_arena_strdup(&f->arena, row[4])))
+		return out_of_memory("a table's columns", err);
 	f->column_count++;
 	return 0;
 }
@@ -164,7 +166,8 @@ static int read_columns(MYSQL *m, tr_myc_wake *wake, bool mariadb, tr_myc_facts 
 	if (ask(&q, err))
 		goto out;
 	f->columns = TR_ARENA_ARRAY(&f->arena, tr_bl_column, mysql_num_rows(q.result) + 1);
-	if (!f->columns) {
+	f->collations = TR_ARENA_ARRAY(&f->arena, const char *, mysql_num_rows(q.result) + 1);
+	if (!f->columns || !f->collations) {
 		out_of_memory("a table's columns", err);
 		goto out;
 	}

@@ -51,7 +51,7 @@ const char *tr_myc_key_find(const tr_myc_facts *facts, tr_myc_key *out)
 
 			if (facts->columns[i].key_rank != rank)
 				continue;
-			*c = (tr_myc_key_column){.column = &facts->columns[i], .index = (uint16_t)i};
+			*c = (tr_myc_key_column){.column = &facts->columns[i], .collation = facts->collations[i], .index = (uint16_t)i};
 			if (facts->columns[i].nullable)
 				return "has a key that may be null";
 			if (!form_of(c->column, &c->form))
@@ -61,13 +61,16 @@ const char *tr_myc_key_find(const tr_myc_facts *facts, tr_myc_key *out)
 	return out->count > 0 ? NULL : "has no primary key, and no unique one whose columns are all NOT NULL";
 }
 
+static uint32_t add_text(uint32_t hash, const char *text)
+{
+	for (const char *at = text ? text : ""; *at; at++)
+		hash = (hash ^ (uint8_t)*at) * 16777619u;
+	return (hash ^ 0xff) * 16777619u;
+}
+
 static uint32_t fingerprint(const tr_myc_key_column *c)
 {
-	uint32_t hash = 2166136261u ^ c->column->collation;
-
-	for (const char *at = c->column->type_text ? c->column->type_text : ""; *at; at++)
-		hash = (hash ^ (uint8_t)*at) * 16777619u;
-	return hash;
+	return add_text(add_text(add_text(2166136261u, c->column->type_text), c->column->charset), c->collation);
 }
 
 int tr_myc_key_names(const tr_myc_key *k, tr_inc_key *out, tr_err *err)

@@ -28,6 +28,7 @@ typedef enum tr_myc_key_form {
 
 typedef struct tr_myc_key_column {
 	const tr_bl_column *column; /* of the facts */
+	const char *collation;      /* or NULL */
 	uint16_t index;
 	tr_myc_key_form form;
 } tr_myc_key_column;
