@@ -122,6 +122,9 @@ typedef struct tr_source_ops {
 	/* For `check`: gives every captured table, in the order of names, compiled from what the server's catalogue says now;
 	 * tables are borrowed for the call. Connects, makes nothing. -1 when the server could not be asked. Optional. */
 	int (*tables)(tr_source *s, tr_catalogue *catalogue, tr_source_table_fn each, void *context, tr_err *err);
+	/* For `check`: whether the server can go on from a stored position, with the errors of `prepare`. Connects, makes
+	 * nothing. Optional: NULL where `check` finds that out without the position. */
+	int (*serves)(tr_source *s, tr_slice position, tr_slice identity, tr_err *err);
 	/* Connects, compares identity, checks slot and publication, makes the publication. position: stored one or empty (new
 	 * pipeline). On return *snapshot says whether an initial snapshot has to be read before streaming. MAKES NO SLOT: a slot
 	 * is made by `snapshot` (exported) or, without a snapshot, by `start`, after the pipeline has made its intent durable

@@ -77,7 +77,22 @@ static void check_state_directory(tr_report *r, const char *url)
 	tr_report_error(r, "state", &err);
 }
 
-static void check_state(tr_report *r, const tr_pipeline_config *p)
+/* Whether what is stored can be continued. */
+static void check_position(tr_report *r, const tr_pipeline_config *p, const tr_record_state *record, tr_metrics *metrics)
+{
+	const tr_source_ops *ops = tr_source_find(p->source.url, NULL);
+	tr_source *source = NULL;
+	tr_err err = {0};
+
+	if (!ops->serves || record->position.len == 0)
+		return;
+	if (ops->open(&source, p->name, &p->source, &p->events, metrics, &err) == 0 &&
+	    ops->serves(source, tr_writer_view(&record->position), tr_writer_view(&record->identity), &err) < 0)
+		tr_report_error(r, "position", &err);
+	ops->free(source);
+}
+
+static void check_state(tr_report *r, const tr_pipeline_config *p, tr_metrics *metrics)
 {
 	const tr_store_ops *ops = tr_store_find(p->state_url, NULL);
 	tr_store *store = NULL;
@@ -90,9 +105,10 @@ static void check_state(tr_report *r, const tr_pipeline_config *p)
 	tr_record_state_init(&record);
 	if (ops->open(&store, &options, &err) < 0 || (found = ops->load(store, &record, &err)) < 0)
 		tr_report_error(r, "state", &err);
-	else if (found)
+	else if (found) {
 		tr_report_ok(r, "state", "holds a position; the next run continues there");
-	else
+		check_position(r, p, &record, metrics);
+	} else
 		tr_report_ok(r, "state", "holds no position; the next run starts anew");
 	tr_record_state_release(&record);
 	ops->free(store);
@@ -128,7 +144,7 @@ static void check_environment(tr_report *r, const tr_config *config)
 		check_source(r, p, metrics);
 		check_sink(r, p, metrics);
 		check_registry(r, p);
-		check_state(r, p);
+		check_state(r, p, metrics);
 	}
 	r->pipeline = NULL;
 	check_http(r, config->process.http_listen);

@@ -28,7 +28,7 @@ struct tr_myc_dump {
 
 /* --- the conversation before it ----------------------------------------------------------------- */
 
-int tr_myc_heartbeat_ms(const tr_myc *s)
+static int heartbeat_ms(const tr_myc *s)
 {
 	int ms = s->options->receive_timeout_ms / 4;
 
@@ -37,7 +37,7 @@ int tr_myc_heartbeat_ms(const tr_myc *s)
 
 static void session_sql(const tr_myc *s, const tr_myc_dump_from *from, tr_writer *w)
 {
-	unsigned long long period_ns = (unsigned long long)tr_myc_heartbeat_ms(s) * 1000000;
+	unsigned long long period_ns = (unsigned long long)heartbeat_ms(s) * 1000000;
 
 	tr_writer_format(w, "SET @master_binlog_checksum = @@global.binlog_checksum, @master_heartbeat_period = %llu", period_ns);
 	if (!s->mariadb) {
@@ -93,9 +93,9 @@ static int fatal_of_log(const char *text, tr_err *err)
 	static const char *const damaged[] = {"truncated", "corrupt", "checksum", "bogus data", "I/O error", NULL};
 
 	if (says(text, taken)) {
-		tr_err_set(err, TR_E_SERVER_ID_TAKEN, "another replica with the same server id has taken this one's place");
+		tr_err_set(err, TR_E_SOURCE_TAKEN_OVER, "another replica with the same server id has taken this one's place");
 		tr_err_detail(err, "%s", text);
-		return tr_err_hint(err, "Is this pipeline running twice? Else choose another source.server_id.");
+		return tr_err_hint(err, "Nothing was lost. Is this pipeline running twice? Else choose another source.server_id.");
 	}
 	if (says(text, large)) {
 		tr_err_set(err, TR_E_SOURCE_SETTING, "the server cannot send an event that is larger than its own limit");
@@ -130,6 +130,49 @@ static int failed(tr_myc_dump *d, tr_err *err)
 	return fatal_of_log(text, err);
 }
 
+/* --- one dump a server id ----------------------------------------------------------------------- */
+
+static int number_of(tr_myc_dump *d, const char *sql, char out[24], tr_err *err)
+{
+	return tr_myc_value(d->c, &d->s->wake, "claim the server id", sql, out, 24, NULL, err);
+}
+
+/*
+ * MariaDB throws out whoever has our number, and who that is only an administrator may see. So those who read like this
+ * keep a named lock on the dump's own connection, and a second one with their name and machine: one that a process of
+ * ours left behind is ended, anybody else's is respected.
+ */
+static int claim(tr_myc_dump *d, tr_err *err)
+{
+	tr_myc *s = d->s;
+	char by_number[40], by_name[120], sql[400], got[24], holder[24];
+
+	snprintf(by_number, sizeof(by_number), "tailrace/%u", s->server_id);
+	snprintf(by_name, sizeof(by_name), "tailrace/%u/%s", s->server_id, s->replica_name);
+	snprintf(sql, sizeof(sql), "SELECT GET_LOCK('%s', 0)", by_number);
+	if (number_of(d, sql, got, err))
+		return -1;
+	if (strcmp(got, "1") != 0) {
+		snprintf(sql, sizeof(sql), "SELECT IF(IS_USED_LOCK('%s') = IS_USED_LOCK('%s'), IS_USED_LOCK('%s'), '')", by_number, by_name,
+			 by_number);
+		if (number_of(d, sql, holder, err))
+			return -1;
+		if (!holder[0])
+			return tr_myc_server_id_taken(s, "another reader", err);
+		snprintf(sql, sizeof(sql), "KILL %s", holder);
+		/* It may have ended by itself; what counts is the lock. */
+		if (tr_myc_run(d->c, &s->wake, "end the connection left behind", sql, err) && err->code == TR_E_INTERRUPTED)
+			return -1;
+		snprintf(sql, sizeof(sql), "SELECT GET_LOCK('%s', 5)", by_number);
+		if (number_of(d, sql, got, err))
+			return -1;
+		if (strcmp(got, "1") != 0)
+			return tr_myc_server_id_taken(s, "a connection that was left behind and does not end", err);
+	}
+	snprintf(sql, sizeof(sql), "SELECT GET_LOCK('%s', 0)", by_name);
+	return number_of(d, sql, got, err);
+}
+
 /* --- open, next, close -------------------------------------------------------------------------- */
 
 static int begin(tr_myc_dump *d, const tr_myc_dump_from *from, tr_err *err)
@@ -137,6 +180,8 @@ static int begin(tr_myc_dump *d, const tr_myc_dump_from *from, tr_err *err)
 	tr_myc *s = d->s;
 
 	if (set_session(d, from, err))
+		return -1;
+	if (s->mariadb && !from->to_end && claim(d, err))
 		return -1;
 	/* Nobody needs to see a look back; and 0 throws out no other replica. */
 	if (!from->to_end && tr_myc_raw_register(d->c, s->server_id, s->replica_name))

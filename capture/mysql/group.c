@@ -380,10 +380,11 @@ static int check_statement(tr_myc *s, const tr_bl_query *m, const tr_myc_ddl *dd
 		return 0;
 	if (!named && tr_myc_is_system((const char *)(ddl->count > 0 ? ddl->names[0].database : ""), ""))
 		return 0;
-	tr_err_set(err, TR_E_LOG_UNREADABLE, "rows of %s%s%s%s were changed by a statement that is logged as text",
-		   named ? "table \"" : "tables", named ? named->database : "", named ? "." : "", named ? named->name : "");
 	if (named)
-		tr_err_prefix(err, "%s", m->load_data ? "LOAD DATA" : "statement format");
+		tr_err_set(err, TR_E_LOG_UNREADABLE, "rows of table \"%s.%s\" were changed by %s that is logged as text", named->database,
+			   named->name, m->load_data ? "LOAD DATA" : "a statement");
+	else
+		tr_err_set(err, TR_E_LOG_UNREADABLE, "rows were changed by a statement that is logged as text and may concern captured tables");
 	return tr_err_hint(err, "A session had binlog_format other than ROW. Nothing was skipped. SET GLOBAL binlog_format = ROW and take "
 				"the privilege to change it from the application; then start over with a new snapshot: `tailrace "
 				"offsets reset`, then run.");

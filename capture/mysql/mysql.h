@@ -87,8 +87,9 @@ extern const char tr_myc_start_over[];
 /* GRANT ... TO the user we are; the other as a hint, returns -1. */
 void tr_myc_grant_sql(const tr_myc *s, const char *privileges, const char *on, char *out, size_t cap);
 int tr_myc_grant_hint(const tr_myc *s, const char *privileges, const char *on, tr_err *err);
-/* Fails when another replica uses our server id; waits for one that is about to end. */
+/* Fails when another replica, that the server shows us, uses our server id. */
 int tr_myc_server_unique(tr_myc *s, tr_err *err);
+int tr_myc_server_id_taken(const tr_myc *s, const char *by, tr_err *err); /* the error */
 
 /*
  * dump.c: a stream of raw events on a connection of its own. The checksums are those of the log. next: 1 and an event
@@ -105,7 +106,6 @@ typedef struct tr_myc_dump_from {
 } tr_myc_dump_from;
 int tr_myc_dump_open(tr_myc *s, const tr_myc_dump_from *from, tr_myc_dump **out, tr_err *err);
 int tr_myc_dump_next(tr_myc_dump *d, int wait_ms, tr_slice *event, tr_err *err);
-int tr_myc_heartbeat_ms(const tr_myc *s); /* how often the server shows a quiet dump that it lives */
 int tr_myc_dump_fd(const tr_myc_dump *d); /* to poll, or to set its low-water mark */
 void tr_myc_dump_close(tr_myc_dump *d); /* NULL is fine */
 

@@ -4,10 +4,8 @@
 #include <string.h>
 
 #include "capture/mysql/mysql.h"
-#include "core/clock.h"
 
-#define NOT_LOGGING  1381     /* "you are not using binary logging" */
-#define LEFT_OVER_US 3000000  /* the server notices with its next sign of life, or a moment later */
+#define NOT_LOGGING 1381 /* "you are not using binary logging" */
 
 const char tr_myc_start_over[] =
     "Nothing was skipped. Point source.url to a server that has what is missing, or start over with a new snapshot: `tailrace "
@@ -318,8 +316,22 @@ static int serves_file(tr_myc *s, const tr_myc_position *p, tr_err *err)
 	return found && bytes >= p->pos ? 0 : lost_file(s, p, first, err);
 }
 
-/* MariaDB knows best what it can serve (a domain's GTID may be of another server that it replicated), and says so when
- * the dump begins. What can be known before: it must not stand behind us. */
+/* MariaDB alone knows what it can serve (a domain's GTID may be of another server that it replicated), and says so when a
+ * dump begins: one is begun, and ended at its first event. */
+static int try_dump(tr_myc *s, const tr_myc_position *p, tr_err *err)
+{
+	tr_myc_dump_from from = {.kind = TR_MYC_BY_DOMAIN, .domains = &p->domains, .to_end = true};
+	tr_myc_dump *dump = NULL;
+	tr_slice event;
+	int result = -1;
+
+	if (tr_myc_dump_open(s, &from, &dump, err) == 0 && tr_myc_dump_next(dump, TR_MYC_QUERY_MS, &event, err) >= 0)
+		result = 0;
+	tr_myc_dump_close(dump);
+	return result;
+}
+
+/* It must not stand behind us, nor have thrown away what follows. */
 static int serves_domains(tr_myc *s, const tr_myc_position *p, tr_err *err)
 {
 	for (size_t i = 0; i < p->domains.count; i++) {
@@ -339,7 +351,7 @@ static int serves_domains(tr_myc *s, const tr_myc_position *p, tr_err *err)
 			tr_err_detail(err, "published up to %s, the server has nothing of domain %u", text, ours->domain);
 		return start_over(err);
 	}
-	return 0;
+	return p->domains.count > 0 ? try_dump(s, p, err) : 0;
 }
 
 int tr_myc_server_serves(tr_myc *s, const tr_myc_position *p, tr_err *err)
@@ -387,11 +399,12 @@ int tr_myc_identity_check(tr_myc *s, const tr_myc_identity *stored, tr_err *err)
 
 /* --- our server id ----------------------------------------------------------------------------- */
 
-static int taken(const tr_myc *s, const char *by, tr_err *err)
+/* A dump of ours that was left behind on another machine ends when the server's next signs of life find nobody. */
+int tr_myc_server_id_taken(const tr_myc *s, const char *by, tr_err *err)
 {
 	tr_err_set(err, TR_E_SERVER_ID_TAKEN, "server id %u is used by %s", s->server_id, by);
-	return tr_err_hint(err, "Two replicas with one id throw each other out, so nothing was read. If this pipeline does not run "
-				"elsewhere, too, choose another source.server_id.");
+	return tr_err_hint(err, "Two replicas with one id throw each other out, so nothing was read; it is tried again for "
+				"source.retry_for. If this pipeline does not run elsewhere, too, choose another source.server_id.");
 }
 
 /* Another replica with our id, as the server lists them; by: empty when there is none. */
@@ -417,22 +430,13 @@ static int find_namesake(tr_myc *s, char *by, size_t cap, tr_err *err)
 	return 0;
 }
 
-/* The dump of a process that was killed on another machine stays listed until the server's next sign of life fails. */
 int tr_myc_server_unique(tr_myc *s, tr_err *err)
 {
-	int64_t end_us = tr_clock_mono_us() + (int64_t)tr_myc_heartbeat_ms(s) * 1000 + LEFT_OVER_US;
 	char by[200];
 
 	if (s->server_id == s->server.id.server_id)
-		return taken(s, "the server itself", err);
-	for (;;) {
-		if (find_namesake(s, by, sizeof(by), err))
-			return -1;
-		if (!by[0])
-			return 0;
-		if (tr_clock_mono_us() > end_us)
-			return taken(s, by, err);
-		if (tr_myc_wait(&s->wake, -1, 0, 500, err) < 0)
-			return -1;
-	}
+		return tr_myc_server_id_taken(s, "the server itself", err);
+	if (find_namesake(s, by, sizeof(by), err))
+		return -1;
+	return by[0] ? tr_myc_server_id_taken(s, by, err) : 0;
 }

@@ -1,4 +1,5 @@
 /* The mysql and mariadb rows of sources.def: the contract of capture/source.h over the files of this folder. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,10 @@ static void name_replica(tr_myc *s)
 	if (s->server_id == 0)
 		s->server_id = 0x40000000u | (uint32_t)(hash_of(s->name, 0) & 0x3fffffff);
 	tr_text_format(s->replica_name, 61, "%.35s@%.24s", s->name, machine);
+	/* It stands in statements and in the server's lists. */
+	for (char *c = s->replica_name; *c; c++)
+		if (!isalnum((unsigned char)*c) && !strchr("-_.@", *c))
+			*c = '_';
 	high = hash_of(s->name, hash_of(machine, 1));
 	low = hash_of(s->name, hash_of(machine, 2));
 	snprintf(s->replica_uuid, sizeof(s->replica_uuid), "%08x-%04x-8%03x-8%03x-%012llx", (unsigned)(high >> 32),
@@ -262,6 +267,16 @@ static int source_prepare(tr_source *base, tr_slice position, tr_slice identity,
 	return 0;
 }
 
+static int source_serves(tr_source *base, tr_slice position, tr_slice identity, tr_err *err)
+{
+	tr_myc *s = self(base);
+
+	return tr_myc_open_sql(s, err) || tr_myc_server_read(s, err) || check_identity(s, identity, err) ||
+		       (position.len > 0 && plan_resumed(s, position, err))
+		   ? -1
+		   : 0;
+}
+
 static void source_identity(tr_source *base, tr_source_identity *out)
 {
 	tr_myc_identity_write(&self(base)->server.id, out->text, sizeof(out->text));
@@ -360,7 +375,7 @@ static void source_disconnect(tr_source *base)
 #define OPERATIONS(word, opener, block)                                                                                \
 	{                                                                                                              \
 		.kind = word, .schemes = word, .connector = word, .open = opener, .source_type = block,                \
-		.check = source_check, .tables = source_tables, .prepare = source_prepare,                             \
+		.check = source_check, .tables = source_tables, .serves = source_serves, .prepare = source_prepare,     \
 		.identity = source_identity, .database = source_database, .snapshot = source_snapshot,                 \
 		.start = source_start, .read = source_read, .position = source_position, .confirm = source_confirm,    \
 		.compare = tr_myc_position_compare, .caught_up = source_caught_up, .lag = source_lag,                  \
