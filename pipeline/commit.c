@@ -7,14 +7,45 @@
  *   - `save` returns only when the record is on stable storage;
  *   - only then is the position confirmed, after which the server may forget the log before it.
  * A crash between any two arrows leaves confirmed <= recorded <= delivered, and the next start reads from what is recorded.
+ *
+ * Exactly once: delivered and recorded are one step. The record is written inside of the transaction that holds the events,
+ * after all of them settled and with nothing else in flight, so readers of committed records see both or none. A crash before
+ * the commit leaves a transaction that the next fence aborts, and the record before it; a crash after it leaves both. Which of
+ * the two it was, the next session reads from the state, after the fence.
  */
 #include "core/failpoint.h"
 #include "core/log.h"
 #include "pipeline/internal.h"
 
-void tr_commit_init(tr_commit *c, tr_pipeline *p)
+void tr_commit_init(tr_commit *c, tr_pipeline *p, tr_sink *sink)
 {
-	*c = (tr_commit){.p = p};
+	*c = (tr_commit){.p = p, .sink = sink};
+}
+
+static int begin(tr_commit *c, tr_err *err)
+{
+	if (c->open)
+		return 0;
+	if (c->sink->ops->begin(c->sink, err) != 0)
+		return -1;
+	c->open = true;
+	c->moves = false;
+	c->begun_us = tr_clock_mono_us();
+	c->bytes = 0;
+	return 0;
+}
+
+int tr_commit_sending(tr_commit *c, const tr_batch *batch, tr_err *err)
+{
+	if (!c->p->transactional)
+		return 0;
+	if (begin(c, err) != 0)
+		return -1;
+	c->bytes += batch->bytes.len;
+	c->moves |= batch->position.len > 0 || batch->progress.len > 0 || batch->note != TR_NOTE_NONE;
+	if (batch->position.len > 0)
+		c->inside = batch->inside;
+	return 0;
 }
 
 static int take_position(tr_commit *c, const tr_batch *batch, tr_err *err)
@@ -72,14 +103,42 @@ int tr_commit_settled(tr_commit *c, const tr_batch *batch, tr_err *err)
 	return batch->position.len > 0 ? take_position(c, batch, err) : 0;
 }
 
-int tr_commit_due_ms(const tr_commit *c)
+static int remaining_ms(int64_t since_us, int64_t interval_ms)
 {
-	if (!c->dirty)
+	int64_t due_us = since_us + interval_ms * 1000 - tr_clock_mono_us();
+
+	return due_us <= 0 ? 0 : (int)(due_us / 1000) + 1;
+}
+
+/* A transaction of the sink ends when there is nothing more to put into it, or when it is large or old enough; rather at the
+ * end of a source transaction than inside of one. */
+static int transaction_due_ms(const tr_commit *c, bool idle)
+{
+	const tr_pipeline_config *config = c->p->config;
+
+	if (!c->open)
+		return c->dirty ? 0 : -1;
+	/* Rows of a snapshot, which no position follows: they stay together as long as the brokers allow, so that an interrupted
+	 * snapshot leaves nothing behind. */
+	if (!c->dirty && !c->moves)
+		return remaining_ms(c->begun_us, config->transaction_timeout_ms / 2);
+	if (c->inside && config->transaction_atomic)
 		return -1;
+	if (c->bytes >= config->transaction_bytes)
+		return 0;
+	/* Once it is overdue it may be cut anywhere: (commit position, index) is a position, too. */
+	if (c->inside)
+		return remaining_ms(c->begun_us, 2 * config->transaction_interval_ms);
+	return idle ? 0 : remaining_ms(c->begun_us, config->transaction_interval_ms);
+}
+
+int tr_commit_due_ms(const tr_commit *c, bool idle)
+{
 	if (c->urgent)
 		return 0;
-	int64_t due_us = c->last_save_us + c->p->config->state_interval_ms * 1000 - tr_clock_mono_us();
-	return due_us <= 0 ? 0 : (int)(due_us / 1000) + 1;
+	if (c->p->transactional)
+		return transaction_due_ms(c, idle);
+	return c->dirty ? remaining_ms(c->last_save_us, c->p->config->state_interval_ms) : -1;
 }
 
 static void publish(tr_commit *c)
@@ -105,16 +164,47 @@ static void publish(tr_commit *c)
 	}
 }
 
+/* Events and record in one transaction. */
+static int save_in_transaction(tr_commit *c, tr_err *err)
+{
+	tr_pipeline *p = c->p;
+	tr_store_entry e;
+
+	if (begin(c, err) != 0 || p->store->ops->entry(p->store, &p->record, &e, err) != 0)
+		return -1;
+	const tr_sink_entry entry = {.topic = e.topic, .partition = e.partition, .key = e.key, .value = e.value};
+	if (c->sink->ops->commit(c->sink, &entry, err) != 0)
+		return -1;
+	c->open = false;
+	return p->store->ops->committed ? p->store->ops->committed(p->store, &p->record, err) : 0;
+}
+
+static int save(tr_commit *c, tr_err *err)
+{
+	tr_pipeline *p = c->p;
+
+	return p->transactional ? save_in_transaction(c, err) : p->store->ops->save(p->store, &p->record, err);
+}
+
+void tr_commit_abandon(tr_commit *c)
+{
+	/* When it fails, the next fence does it. */
+	if (c->open)
+		c->sink->ops->abort(c->sink, &(tr_err){0});
+	c->open = false;
+}
+
 int tr_commit_save(tr_commit *c, tr_err *err)
 {
 	tr_pipeline *p = c->p;
 
-	if (!c->dirty)
+	if (!c->dirty && !c->open)
 		return 0;
 	tr_failpoint_at(TR_FP_DELIVERED);
 	p->record.sequence++;
+	p->record.delivery = p->transactional ? TR_STATE_EXACTLY_ONCE : TR_STATE_AT_LEAST_ONCE;
 	p->record.saved_at_ms = tr_clock_wall_ns() / 1000000;
-	if (p->store->ops->save(p->store, &p->record, err) != 0) {
+	if (save(c, err) != 0) {
 		p->record.sequence--;
 		return -1;
 	}
@@ -126,8 +216,9 @@ int tr_commit_save(tr_commit *c, tr_err *err)
 		tr_metric_touch(&p->metrics, TR_M_CONFIRMED);
 	}
 	tr_failpoint_at(TR_FP_CONFIRMED);
-	c->dirty = c->urgent = false;
 	c->last_save_us = tr_clock_mono_us();
-	publish(c);
+	if (c->dirty) /* else only rows of a snapshot: the record says what it said */
+		publish(c);
+	c->dirty = c->urgent = false;
 	return 0;
 }

@@ -39,6 +39,12 @@ static int collect(delivery *d, tr_err *err)
 	return result;
 }
 
+/* Nothing is on its way and nothing waits. */
+static bool is_idle(const delivery *d)
+{
+	return d->in_flight == 0 && tr_ring_count(d->s->ring) == 0;
+}
+
 static bool deadline_passed(const tr_session *s)
 {
 	int64_t deadline_us = atomic_load_explicit(&s->drain_deadline_us, memory_order_relaxed);
@@ -49,13 +55,16 @@ static bool deadline_passed(const tr_session *s)
 /* One turn of waiting for the sink: drives it, collects, saves when due. */
 static int settle(delivery *d, int wait_ms, tr_err *err)
 {
-	int due_ms = tr_commit_due_ms(&d->commit);
+	int due_ms = tr_commit_due_ms(&d->commit, is_idle(d));
 
 	if (due_ms >= 0 && due_ms < wait_ms)
 		wait_ms = due_ms;
 	if (d->s->sink->ops->poll(d->s->sink, d->in_flight > 0 ? wait_ms : 0, err) != 0 || collect(d, err) != 0)
 		return -1;
-	return tr_commit_due_ms(&d->commit) == 0 ? tr_commit_save(&d->commit, err) : 0;
+	/* A transaction holds all that was sent, so it ends only when all of that has settled. */
+	if (d->s->p->transactional && d->in_flight > 0)
+		return 0;
+	return tr_commit_due_ms(&d->commit, is_idle(d)) == 0 ? tr_commit_save(&d->commit, err) : 0;
 }
 
 static int send(delivery *d, tr_batch *batch, tr_err *err)
@@ -63,6 +72,10 @@ static int send(delivery *d, tr_batch *batch, tr_err *err)
 	tr_sink *sink = d->s->sink;
 	int sent;
 
+	if (tr_commit_sending(&d->commit, batch, err) != 0) {
+		tr_batch_put_back(batch);
+		return -1;
+	}
 	tr_failpoint_at(TR_FP_SEND);
 	while ((sent = sink->ops->send(sink, batch, err)) == 1) {
 		if (deadline_passed(d->s)) {
@@ -87,11 +100,34 @@ static int send(delivery *d, tr_batch *batch, tr_err *err)
 /* How long the ring may be waited for: not past the next save. */
 static int ring_wait_ms(const delivery *d)
 {
-	int due_ms = tr_commit_due_ms(&d->commit);
+	int due_ms = tr_commit_due_ms(&d->commit, is_idle(d));
 
 	if (d->in_flight > 0)
 		return 0;
 	return due_ms >= 0 && due_ms < WAIT_IDLE_MS ? due_ms : WAIT_IDLE_MS;
+}
+
+/* At the end of a session that did not reach its end: what settled before need not be sent again. */
+static void save_prefix(delivery *d)
+{
+	if (d->s->p->transactional)
+		tr_commit_abandon(&d->commit);
+	else
+		tr_commit_save(&d->commit, NULL);
+}
+
+/* A transaction that is due takes no more: what is in flight settles, then it is committed. */
+static int commit_due(delivery *d, tr_err *err)
+{
+	if (!d->s->p->transactional || tr_commit_due_ms(&d->commit, is_idle(d)) != 0)
+		return 0;
+	while (d->in_flight > 0) {
+		if (deadline_passed(d->s))
+			return tr_err_set(err, TR_E_INTERRUPTED, "a transaction was not acknowledged before the deadline");
+		if (settle(d, POLL_BUSY_MS, err) != 0)
+			return -1;
+	}
+	return tr_commit_save(&d->commit, err);
 }
 
 /* After the ring is closed and empty: everything sent becomes durable, then the record. */
@@ -102,11 +138,16 @@ static int finish(delivery *d, tr_err *err)
 	while (d->in_flight > 0) {
 		if (deadline_passed(d->s)) {
 			/* What is unsettled was never recorded: the next start reads it again. The settled prefix is recorded. */
-			tr_commit_save(&d->commit, NULL);
+			save_prefix(d);
 			return tr_err_set(err, TR_E_INTERRUPTED, "%zu batches were not acknowledged before the deadline", d->in_flight);
 		}
 		if (settle(d, POLL_BUSY_MS, err) != 0)
 			return -1;
+	}
+	/* A snapshot that is not complete is taken back as a whole. */
+	if (d->s->p->transactional && !d->commit.dirty) {
+		tr_commit_abandon(&d->commit);
+		return 0;
 	}
 	return tr_commit_save(&d->commit, err);
 }
@@ -117,6 +158,8 @@ static int turns(delivery *d, tr_err *err)
 
 	for (;;) {
 		atomic_store_explicit(&s->p->delivery_turn_us, tr_clock_mono_us(), memory_order_relaxed);
+		if (commit_due(d, err) != 0)
+			return -1;
 		tr_batch *batch = tr_ring_pop(s->ring, ring_wait_ms(d));
 		if (batch && send(d, batch, err) != 0)
 			return -1;
@@ -142,11 +185,10 @@ void *tr_delivery_thread(void *session)
 	delivery d = {.s = s};
 	tr_err err = {0};
 
-	tr_commit_init(&d.commit, s->p);
+	tr_commit_init(&d.commit, s->p, s->sink);
 	if (turns(&d, &err) != 0) {
-		/* What settled before the sink was interrupted need not be sent again. */
 		if (err.code == TR_E_INTERRUPTED)
-			tr_commit_save(&d.commit, NULL);
+			save_prefix(&d);
 		s->error = err;
 		atomic_store(&s->failed, true);
 		tr_ring_close(s->ring);

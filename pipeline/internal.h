@@ -25,6 +25,9 @@ struct tr_pipeline {
 	tr_metrics metrics;
 	/* made at start, freed at the end */
 	tr_store *store;
+	bool loaded;                /* the record was read */
+	bool transactional;         /* exactly once: the record travels in the sink's transactions */
+	char transactional_id[320];
 	tr_source *source;
 	const tr_encoder_ops *encoder_ops;
 	tr_encoder *encoder;
@@ -75,6 +78,8 @@ struct tr_session {
 };
 
 /* pipeline.c */
+/* Reads the durable record into p->record. */
+int tr_pipeline_load(tr_pipeline *p, tr_err *err);
 void tr_pipeline_enter(tr_pipeline *p, tr_pipeline_state state, const tr_err *err);
 static inline bool tr_pipeline_stopping(const tr_pipeline *p)
 {
@@ -102,16 +107,28 @@ void *tr_delivery_thread(void *session);
 /* commit.c: used by the delivery thread alone. */
 typedef struct tr_commit {
 	tr_pipeline *p;
+	tr_sink *sink;
+	/* of the sink's transaction, when there is one */
+	bool open;
+	bool moves;                /* something sent in it moves the record */
+	bool inside;               /* what was sent ends inside of a source transaction */
+	int64_t begun_us;          /* monotonic */
+	uint64_t bytes;            /* sent in it */
 	bool dirty;                /* something settled is not in the durable record */
 	bool urgent;               /* a note waits: save at once */
 	int64_t last_save_us;      /* monotonic */
 	int64_t newest_commit_us;  /* wall clock of the newest source commit settled */
 } tr_commit;
-void tr_commit_init(tr_commit *c, tr_pipeline *p);
+void tr_commit_init(tr_commit *c, tr_pipeline *p, tr_sink *sink);
+/* To be called before a batch is sent: opens the sink's transaction when none is open. */
+int tr_commit_sending(tr_commit *c, const tr_batch *batch, tr_err *err);
 int tr_commit_settled(tr_commit *c, const tr_batch *batch, tr_err *err);
-/* Milliseconds until the next save is due: 0 = now, -1 = nothing to save. */
-int tr_commit_due_ms(const tr_commit *c);
+/* Milliseconds until the next save is due: 0 = now, -1 = nothing to save. idle: all is settled and nothing waits. */
+int tr_commit_due_ms(const tr_commit *c, bool idle);
+/* With transactions: everything sent must be settled, for it is committed with the record. */
 int tr_commit_save(tr_commit *c, tr_err *err);
+/* The session ends without what was not saved: takes it back where the sink can. */
+void tr_commit_abandon(tr_commit *c);
 
 /* listener.c: the two kinds of listener, the stream's and a snapshot reader's. */
 typedef struct tr_host_listener tr_host_listener;

@@ -18,6 +18,7 @@ struct tr_host_listener {
 	tr_session *s;
 	tr_emitter *emitter;
 	tr_batch *batch;          /* open, or NULL */
+	bool inside;              /* of a source transaction */
 	bool stream;              /* sealed with a position; a snapshot reader's rows move none */
 	size_t records_max;
 	int64_t heartbeat_due_us; /* monotonic; 0 = none */
@@ -42,6 +43,7 @@ static int seal(tr_host_listener *h, tr_err *err)
 	h->batch = NULL;
 	tr_emitter_batch(h->emitter, NULL);
 	h->position_us = tr_clock_mono_us();
+	batch->inside = h->inside;
 	return tr_session_push(h->s, batch, h->stream, err);
 }
 
@@ -86,7 +88,10 @@ static tr_listen on_begin(tr_listener *l, tr_slice txn_id, int64_t commit_us, tr
 {
 	tr_host_listener *h = self(l);
 
-	return tr_emitter_begin(h->emitter, txn_id, commit_us, err) == 0 ? TR_LISTEN_OK : failed(h, err);
+	if (tr_emitter_begin(h->emitter, txn_id, commit_us, err) != 0)
+		return failed(h, err);
+	h->inside = true;
+	return TR_LISTEN_OK;
 }
 
 static tr_listen on_change(tr_listener *l, const tr_change *change, tr_err *err)
@@ -108,6 +113,7 @@ static tr_listen on_commit(tr_listener *l, tr_slice txn_id, int64_t commit_us, t
 	TR_ASSERT(h->batch != NULL);
 	if (tr_emitter_commit(h->emitter, txn_id, commit_us, err) != 0)
 		return failed(h, err);
+	h->inside = false;
 	h->batch->transactions++;
 	h->batch->last_commit_us = commit_us;
 	tr_metric_add(&h->s->p->metrics, TR_M_TRANSACTIONS, 1);

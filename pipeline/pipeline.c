@@ -2,6 +2,7 @@
 #include "pipeline/pipeline.h"
 
 #include "core/log.h"
+#include "core/text.h"
 #include "pipeline/internal.h"
 
 /* Shares of limits.memory: the batches get a quarter, a single event at most half; the rest is for the source's message,
@@ -58,12 +59,31 @@ static void size_batches(tr_pipeline *p)
 	tr_metric_set(&p->metrics, TR_M_MEMORY_LIMIT, (int64_t)memory);
 }
 
+static bool is_transactional(const tr_pipeline_config *config)
+{
+	const tr_sink_ops *ops = tr_sink_find(config->sink.url, NULL);
+
+	return config->delivery == TR_EXACTLY_ONCE && ops && ops->fence;
+}
+
+/* The same in all instances of a pipeline: whoever comes last fences the others. */
+static void transactional_id(const tr_pipeline_config *config, char *out, size_t size)
+{
+	tr_text_format(out, size, "tailrace-%s", config->name);
+}
+
 static void sink_options(tr_pipeline *p)
 {
 	p->sink_options = p->config->sink;
 	p->sink_options.name = p->config->name;
 	p->sink_options.events = &p->config->events;
 	p->sink_options.queue_bytes = p->pool_bytes;
+	p->transactional = is_transactional(p->config);
+	if (!p->transactional)
+		return;
+	transactional_id(p->config, p->transactional_id, sizeof(p->transactional_id));
+	p->sink_options.transactional_id = p->transactional_id;
+	p->sink_options.transaction_timeout_ms = (int)p->config->transaction_timeout_ms;
 }
 
 int tr_pipeline_new(tr_pipeline **out, const tr_pipeline_config *config, tr_err *err)
@@ -95,8 +115,8 @@ tr_store_options tr_pipeline_store_options(const tr_pipeline_config *config, boo
 	const tr_sink_options *sink = &config->sink;
 	const tr_sink_ops *ops = tr_sink_find(sink->url, NULL);
 	bool kafka = ops && ops->fence;
-
-	return (tr_store_options){
+	tr_store_options options = {
+	    .transactional = is_transactional(config),
 	    .url = config->state_url,
 	    .pipeline = config->name,
 	    .read_only = read_only,
@@ -105,23 +125,40 @@ tr_store_options tr_pipeline_store_options(const tr_pipeline_config *config, boo
 	    .kafka_property_count = sink->property_count,
 	    .replication = sink->replication,
 	};
+
+	if (kafka)
+		transactional_id(config, options.sink_transactional_id, sizeof(options.sink_transactional_id));
+	return options;
 }
 
 static int open_store(tr_pipeline *p, tr_err *err)
 {
-	const char *known = NULL;
-	const tr_store_ops *ops = tr_store_find(p->config->state_url, &known);
-
-	if (!ops)
-		return tr_err_set(err, TR_E_CONFIG, "state \"%s\" has no known scheme (known: %s)", p->config->state_url, known);
 	tr_store_options options = tr_pipeline_store_options(p->config, false);
+
 	options.stop = &p->stop_flag;
-	if (ops->open(&p->store, &options, err) != 0)
+	if (p->transactional)
+		options.sink_transactional_id[0] = 0; /* our sink fences by itself */
+	if (tr_store_open(&p->store, &options, err) != 0)
 		return -1;
-	int found = ops->load(p->store, &p->record, err);
-	if (found == 1 && p->record.position.len > 0 && p->record.position.len < sizeof(p->position))
+	/* What has to wait for brokers is left to the capture thread. */
+	return p->store->ops->entry ? 0 : tr_pipeline_load(p, err);
+}
+
+int tr_pipeline_load(tr_pipeline *p, tr_err *err)
+{
+	tr_record_state_release(&p->record);
+	tr_record_state_init(&p->record);
+	int found = p->store->ops->load(p->store, &p->record, err);
+	if (found < 0)
+		return -1;
+	p->loaded = true;
+	pthread_mutex_lock(&p->lock);
+	if (found == 1 && p->record.position.len > 0 && p->record.position.len < sizeof(p->position)) {
 		memcpy(p->position, p->record.position.data, p->record.position.len);
-	return found < 0 ? -1 : 0;
+		p->position[p->record.position.len] = 0;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return 0;
 }
 
 static int open_source(tr_pipeline *p, tr_err *err)

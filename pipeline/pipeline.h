@@ -25,6 +25,10 @@ typedef struct tr_pipeline_config {
 	tr_delivery delivery;
 	const char *state_url;           /* file:DIR */
 	int64_t state_interval_ms;       /* at most one record per this time while busy; at once when idle */
+	/* exactly once: the sink's transactions; at once when idle, otherwise by whichever comes first */
+	int64_t transaction_interval_ms, transaction_timeout_ms;
+	uint64_t transaction_bytes;
+	bool transaction_atomic;         /* never cut inside of a source transaction */
 	uint64_t memory_bytes;           /* limits.memory: batches, decoders, the sink's queue */
 	uint64_t batch_bytes;            /* target size of a batch; 0 = chosen from memory_bytes */
 	bool once;                       /* end when everything committed at start is durable */

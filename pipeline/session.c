@@ -18,6 +18,11 @@ int tr_session_open(tr_session *s, tr_pipeline *p, tr_err *err)
 		return tr_err_set(err, TR_E_MEMORY, "the batch ring could not be made");
 	if (ops->open(&s->sink, &p->sink_options, &p->metrics, err) != 0)
 		return -1;
+	/* Fence, then read: after it nobody else can move the state, and what an earlier session left open is decided. */
+	if (p->transactional && ops->fence(s->sink, &p->stop_flag, err) != 0)
+		return -1;
+	if ((p->transactional || !p->loaded) && tr_pipeline_load(p, err) != 0)
+		return -1;
 	if (pthread_create(&s->delivery, NULL, tr_delivery_thread, s) != 0)
 		return tr_err_set(err, TR_E_SYSTEM, "the delivery thread could not be started");
 	s->delivery_started = true;

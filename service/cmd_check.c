@@ -94,7 +94,6 @@ static void check_position(tr_report *r, const tr_pipeline_config *p, const tr_r
 
 static void check_state(tr_report *r, const tr_pipeline_config *p, tr_metrics *metrics)
 {
-	const tr_store_ops *ops = tr_store_find(p->state_url, NULL);
 	tr_store *store = NULL;
 	tr_record_state record;
 	tr_err err = {0};
@@ -103,7 +102,7 @@ static void check_state(tr_report *r, const tr_pipeline_config *p, tr_metrics *m
 
 	check_state_directory(r, p->state_url);
 	tr_record_state_init(&record);
-	if (ops->open(&store, &options, &err) < 0 || (found = ops->load(store, &record, &err)) < 0)
+	if (tr_store_open(&store, &options, &err) < 0 || (found = store->ops->load(store, &record, &err)) < 0)
 		tr_report_error(r, "state", &err);
 	else if (found) {
 		tr_report_ok(r, "state", "holds a position; the next run continues there");
@@ -111,7 +110,8 @@ static void check_state(tr_report *r, const tr_pipeline_config *p, tr_metrics *m
 	} else
 		tr_report_ok(r, "state", "holds no position; the next run starts anew");
 	tr_record_state_release(&record);
-	ops->free(store);
+	if (store)
+		store->ops->free(store);
 }
 
 /* A process that answers here is most likely this service at work: no fault, but run could not bind. */

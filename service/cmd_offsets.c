@@ -14,7 +14,7 @@
 typedef struct offsets {
 	const tr_pipeline_config *pipeline;
 	const char *copies; /* directory */
-	const tr_store_ops *ops;
+	bool only_shows;
 	tr_store *store;
 	tr_record_state record;
 	int found;
@@ -25,7 +25,7 @@ typedef struct offsets {
 static void close_record(offsets *o)
 {
 	if (o->store)
-		o->ops->free(o->store);
+		o->store->ops->free(o->store);
 	o->store = NULL;
 	tr_record_state_release(&o->record);
 	tr_record_state_init(&o->record);
@@ -36,10 +36,10 @@ static int open_record(offsets *o, bool read_only, tr_err *err)
 	tr_store_options options = tr_pipeline_store_options(o->pipeline, read_only);
 
 	options.copies = o->copies;
-	o->ops = tr_store_find(o->pipeline->state_url, NULL);
-	if (o->ops->open(&o->store, &options, err) < 0)
+	options.copy_suffices = o->only_shows;
+	if (tr_store_open(&o->store, &options, err) < 0)
 		return -1;
-	o->found = o->ops->load(o->store, &o->record, err);
+	o->found = o->store->ops->load(o->store, &o->record, err);
 	return o->found;
 }
 
@@ -95,6 +95,7 @@ static int show(offsets *o, bool json, tr_err *err)
 {
 	static const char *const snapshot_names[] = {"none", "running", "done"};
 
+	o->only_shows = true;
 	if (open_record(o, true, err) < 0)
 		return -1;
 	if (!o->found) {
@@ -118,6 +119,7 @@ static int show(offsets *o, bool json, tr_err *err)
 
 static int export_record(offsets *o, tr_err *err)
 {
+	o->only_shows = true;
 	if (open_record(o, true, err) < 0)
 		return -1;
 	if (!o->found) {
@@ -228,7 +230,7 @@ static int take_over(offsets *o, tr_err *err)
 	}
 	if (!o->found && !o->unusable)
 		return 0;
-	if (o->ops->reset(o->store, backup, sizeof(backup), err) < 0)
+	if (o->store->ops->reset(o->store, backup, sizeof(backup), err) < 0)
 		return -1;
 	if (*backup)
 		fprintf(stderr, "the record that was there is kept in %s\n", backup);
@@ -253,7 +255,7 @@ static int replace(const tr_cli *cli, offsets *o, tr_slice text, tr_err *err)
 		return -1;
 	o->record.sequence++;
 	o->record.saved_at_ms = tr_clock_wall_ns() / 1000000;
-	return o->ops->save(o->store, &o->record, err);
+	return o->store->ops->save(o->store, &o->record, err);
 }
 
 static int set(const tr_cli *cli, offsets *o, tr_slice text, tr_err *err)

@@ -31,19 +31,20 @@ static json_t *durable_json(const tr_record_state *record)
 /* Null when nothing is stored. */
 static int read_durable(const tr_pipeline_config *p, json_t **out, tr_err *err)
 {
-	const tr_store_ops *ops = tr_store_find(p->state_url, NULL);
 	tr_store *store = NULL;
 	tr_store_options options = tr_pipeline_store_options(p, true);
 	tr_record_state record;
 	int found;
 
 	tr_record_state_init(&record);
-	found = ops->open(&store, &options, err);
+	options.copy_suffices = true;
+	found = tr_store_open(&store, &options, err);
 	if (found == 0)
-		found = ops->load(store, &record, err);
+		found = store->ops->load(store, &record, err);
 	*out = found > 0 ? durable_json(&record) : json_null();
 	tr_record_state_release(&record);
-	ops->free(store);
+	if (store)
+		store->ops->free(store);
 	return found < 0 ? -1 : 0;
 }
 

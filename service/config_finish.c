@@ -229,10 +229,6 @@ void tr_config_review(const tr_config *config, tr_finding_fn report, void *conte
 	for (size_t i = 0; i < config->count; i++) {
 		const tr_pipeline_config *p = &config->pipelines[i].pipeline;
 
-		if (p->delivery == TR_EXACTLY_ONCE)
-			note(report, context, TR_FINDING_NOTE, "key delivery", "this build delivers at least once",
-			    "after a crash, events since the last saved position are published again",
-			    "delivery: at_least_once says so in the file");
 		if (p->events.null_as_default)
 			note(report, context, TR_FINDING_WARNING, "key events.null_as_default",
 			    "NULL is published as the column's default",

@@ -182,7 +182,7 @@ static const row rows[] = {
     {"executor.shutdown.timeout.ms", ALL, NO, "a stop takes ten seconds at most", NULL},
     {"driver.*", ALL, NO, "a property of the JDBC driver; libpq's parameters go into source.url", NULL},
     {"internal.*", ALL, NO, "an internal property of Debezium", NULL},
-    {"exactly.once.support", ALL, NO, "see delivery", NULL},
+    {"exactly.once.support", ALL, TAKEN, NULL, NULL},
     {"transaction.boundary*", ALL, NO, "see delivery", NULL},
     {"offsets.*", ALL, NO, "the position is kept in state.url", NULL},
     {"offset.*", ALL, NO, "the position is kept in state.url", NULL},

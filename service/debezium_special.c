@@ -506,6 +506,7 @@ int tr_dbz_map_rest(tr_dbz *d, tr_err *err)
 {
 	const char *skipped = tr_dbz_take(d, "skipped.operations"), *retries = tr_dbz_take(d, "errors.max.retries");
 	const char *naming = tr_dbz_take(d, "topic.naming.strategy"), *channels = tr_dbz_take(d, "signal.enabled.channels");
+	const char *once = tr_dbz_take(d, "exactly.once.support");
 
 	if (skipped && map_skipped(d, skipped, err) < 0)
 		return -1;
@@ -515,6 +516,9 @@ int tr_dbz_map_rest(tr_dbz *d, tr_err *err)
 	} else if (retries) {
 		d->note(d->context, "errors.max.retries", "attempts are limited by time: source.retry_for");
 	}
+	/* Topics that Debezium wrote at least once have readers that do not expect transactions. */
+	if (tr_dbz_set(d, "delivery", once && strcasecmp(once, "required") == 0 ? "exactly_once" : "at_least_once", err) < 0)
+		return -1;
 	if (naming && !has(naming, "SchemaTopicNamingStrategy") && !has(naming, "DefaultTopicNamingStrategy"))
 		d->note(d->context, "topic.naming.strategy", "a Java class; topics are named <name>.<schema>.<table>");
 	if (channels && strcasecmp(channels, "source") != 0)

@@ -22,7 +22,7 @@ const tr_option tr_options[] = {
  .help = "Topic prefix, key of the stored state, source.name. Default: the database's name."},
 
 {"delivery", ENUM, "exactly_once", AT(pipeline.delivery), ONE_OF("at_least_once", "exactly_once"), .flag = "--delivery",
- .help = "exactly_once: Kafka transactions. Until they are in this build, it runs as at_least_once and says so at start."},
+ .help = "exactly_once: Kafka transactions; sinks without transactions deliver at least once."},
 
 {"source.url", STRING, NULL, AT(pipeline.source.url), .flags = TR_OPTION_OWN, .flag = "--source",
  .example = "\"postgres://cdc:${PGPASSWORD:-}@db:5432/shop?sslmode=verify-full\"",
@@ -202,6 +202,16 @@ const tr_option tr_options[] = {
  .help = "file: a file is closed and made visible after this time."},
 {"sink.file_codec", CHOICE, "null", AT(pipeline.sink.file_codec), ONE_OF("null", "deflate"),
  .help = "file: compression of Avro blocks."},
+
+{"transaction.interval", DURATION, "500ms", AT(pipeline.transaction_interval_ms), .min = 1, .max = 60000,
+ .help = "exactly_once: a transaction is committed after this time while busy; at once when idle."},
+{"transaction.bytes", SIZE, "16MiB", AT(pipeline.transaction_bytes), .min = 4096, .max = INT64_MAX,
+ .help = "exactly_once: a transaction is committed when it holds this much, rather at the end of a source transaction."},
+{"transaction.timeout", DURATION, "60s", AT(pipeline.transaction_timeout_ms), .min = 1000, .max = 900000,
+ .help = "exactly_once: the brokers abort a transaction that is open for longer (transaction.max.timeout.ms is their limit)."},
+{"transaction.atomic", BOOL, "false", AT(pipeline.transaction_atomic),
+ .help = "exactly_once: a source transaction is never spread over several transactions of the sink; it has to fit into "
+         "transaction.timeout."},
 
 {"state.url", STRING, NULL, AT(pipeline.state_url), .flag = "--state", .example = "file:/var/lib/tailrace",
  .help = "Where the position is kept: file:DIR (SQLite), or kafka, kafka:TOPIC, kafka://HOST:PORT/TOPIC (a compacted topic, "

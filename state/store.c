@@ -1,4 +1,4 @@
-#include "state/store.h"
+#include "state/internal.h"
 
 #include <stdio.h>
 
@@ -43,6 +43,19 @@ const tr_store_ops *tr_store_find(const char *url, const char **known)
 		if (has_scheme(kinds[i]->schemes, url ? url : "", len))
 			return kinds[i];
 	return NULL;
+}
+
+int tr_store_open(tr_store **out, const tr_store_options *options, tr_err *err)
+{
+	const char *known = NULL;
+	const tr_store_ops *ops = tr_store_find(options->url, &known);
+
+	*out = NULL;
+	if (!ops)
+		return tr_err_set(err, TR_E_CONFIG, "state \"%s\" has no known scheme (known: %s)", options->url, known);
+	if (options->transactional && !ops->entry)
+		ops = &tr_store_with_copy;
+	return ops->open(out, options, err);
 }
 
 const tr_store_ops *tr_store_at(size_t index)

@@ -16,14 +16,16 @@ typedef struct tr_store_options {
 	const char *url;      /* file:DIR | kafka | kafka:TOPIC | kafka://BROKERS[/TOPIC] */
 	const char *pipeline;
 	bool read_only;       /* no lock, no creation: for `status` and `offsets show` */
+	bool transactional;   /* the record travels in the sink's transactions: with file:DIR, DIR holds a copy (with_copy.c) */
+	bool copy_suffices;   /* read_only: where there is a copy it is enough, and Kafka is not asked */
 	/* For a store on the brokers of the sink: its url and properties; NULL when the sink is another. */
 	const char *kafka_url;
 	const tr_property *kafka_properties;
 	size_t kafka_property_count;
 	int replication;      /* of a topic made by us; -1 = the broker's default */
 	/* A writer by transactions of a sink (those of `entry`) that must not go on beside this store: it is fenced, too, when the
-	 * store is opened to be written. NULL = none, or it is this pipeline's own sink, which fences by itself. */
-	const char *sink_transactional_id;
+	 * store is opened to be written. Empty = none, or it is this pipeline's own sink, which fences by itself. */
+	char sink_transactional_id[320];
 	const char *copies;   /* directory for `reset`'s copies, for a store that has no place of its own; NULL = the working directory */
 	/* Ends waits with INTERRUPTED. With it a store on brokers waits until they answer; NULL: for some seconds. */
 	const volatile bool *stop;
@@ -51,6 +53,8 @@ typedef struct tr_store_ops {
 	/* NULL: the store is not in Kafka. The record as the sink's transaction has to write it, instead of `save`: it says
 	 * exactly_once whatever the record does. After `load`; a transaction that was not committed is repeated after a new load. */
 	int (*entry)(tr_store *s, const tr_record_state *record, tr_store_entry *out, tr_err *err);
+	/* NULL: nothing to do. What `entry` gave is committed. */
+	int (*committed)(tr_store *s, const tr_record_state *record, tr_err *err);
 	/* Removes the record, readable or not, after keeping a copy of it (offsets reset/set/import): the copy's name goes to
 	 * backup, "" when there was nothing to copy. Works after a load that failed with STATE_CORRUPT or STATE_BACKWARDS. */
 	int (*reset)(tr_store *s, char *backup, size_t backup_size, tr_err *err);
@@ -69,6 +73,9 @@ struct tr_store {
 #define TR_STORE(kind) extern const tr_store_ops tr_store_##kind;
 #include "state/stores.def"
 #undef TR_STORE
+
+/* Opens what the options mean; CONFIG when no store has the url's scheme. Its operations: (*out)->ops. */
+int tr_store_open(tr_store **out, const tr_store_options *options, tr_err *err);
 
 /* By scheme of a url; NULL when there is none. *known receives the schemes for the message. */
 const tr_store_ops *tr_store_find(const char *url, const char **known);

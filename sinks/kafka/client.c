@@ -11,7 +11,7 @@
 #define METADATA_TIMEOUT_MS 5000
 #define METADATA_SLICE_MS 500
 
-/* linger 5 ms: at 1,000 events/s nothing waits longer, and a flood fills its requests anyway. The byte limit of the queue is
+/* The byte limit of the queue is
  * opened: its bytes are ours and bounded by the batches; what librdkafka itself holds is bounded by the message count.
  * message.max.bytes is opened too: the sink compares with each topic's own limit. */
 static const tr_property defaults[] = {

@@ -19,12 +19,6 @@
 #define REFUSED_US (30 * 1000000LL)
 #define FATAL_GRACE_US 1000000
 
-static tr_kafka_sink *self(tr_sink *s)
-{
-	TR_CHECK_OBJ(s, TR_SINK_MAGIC);
-	return (tr_kafka_sink *)s;
-}
-
 static void count(tr_kafka_sink *s, tr_metric metric, size_t n)
 {
 	if (s->metrics && n > 0)
@@ -83,13 +77,14 @@ static void on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaq
 
 	(void)rk;
 	s->queued--;
-	batch->pending--;
+	if (batch) /* else the state's record */
+		batch->pending--;
 	if (__builtin_expect(m->err != RD_KAFKA_RESP_ERR_NO_ERROR, 0)) {
 		record_failed(s, batch, m);
 		return;
 	}
 	tr_kafka_client_alive(&s->client);
-	if (batch->pending == 0 && batch->state == TR_BATCH_SENT) {
+	if (batch && batch->pending == 0 && batch->state == TR_BATCH_SENT) {
 		batch->state = TR_BATCH_SETTLED;
 		count(s, TR_M_RECORDS_DELIVERED, batch->count);
 	}
@@ -106,7 +101,8 @@ static int open_sink(tr_sink **out, const tr_sink_options *options, tr_metrics *
 {
 	tr_kafka_sink *s = calloc(1, sizeof(*s));
 	tr_kafka_options o = {.url = options->url, .pipeline = options->name, .properties = options->properties,
-	    .property_count = options->property_count, .max_messages = max_messages(options), .delivered = on_delivered};
+	    .property_count = options->property_count, .max_messages = max_messages(options), .delivered = on_delivered,
+	    .transactional_id = options->transactional_id, .transaction_timeout_ms = options->transaction_timeout_ms};
 
 	*out = NULL;
 	if (!s)
@@ -129,7 +125,7 @@ static int open_sink(tr_sink **out, const tr_sink_options *options, tr_metrics *
 
 static int check(tr_sink *base, tr_finding_fn report, void *context, tr_err *err)
 {
-	return tr_kafka_check(self(base), report, context, err);
+	return tr_kafka_check(tr_kafka_self(base), report, context, err);
 }
 
 static int failed(const tr_kafka_sink *s, tr_err *err)
@@ -141,7 +137,7 @@ static int failed(const tr_kafka_sink *s, tr_err *err)
 
 static int send_batch(tr_sink *base, tr_batch *batch, tr_err *err)
 {
-	tr_kafka_sink *s = self(base);
+	tr_kafka_sink *s = tr_kafka_self(base);
 
 	if (s->failed.code != TR_OK || tr_kafka_produce(s) != 0)
 		return failed(s, err);
@@ -174,7 +170,7 @@ static int check_client(tr_kafka_sink *s)
 
 static int poll_sink(tr_sink *base, int timeout_ms, tr_err *err)
 {
-	tr_kafka_sink *s = self(base);
+	tr_kafka_sink *s = tr_kafka_self(base);
 
 	tr_kafka_produce(s);
 	if (s->queued > 0 && !s->current)
@@ -188,7 +184,7 @@ static int poll_sink(tr_sink *base, int timeout_ms, tr_err *err)
 
 static tr_batch *settled(tr_sink *base)
 {
-	tr_kafka_sink *s = self(base);
+	tr_kafka_sink *s = tr_kafka_self(base);
 	tr_batch *batch = tr_inflight_pop_settled(&s->inflight);
 
 	/* Behind a failure nothing is durable for the reader of the prefix, even if the broker has it. */
@@ -200,7 +196,7 @@ static tr_batch *settled(tr_sink *base)
 
 static int flush(tr_sink *base, tr_err *err)
 {
-	tr_kafka_sink *s = self(base);
+	tr_kafka_sink *s = tr_kafka_self(base);
 
 	tr_kafka_produce(s);
 	/* Ends the lingering of what is queued; the reports are awaited by poll. */
@@ -210,14 +206,14 @@ static int flush(tr_sink *base, tr_err *err)
 
 static void interrupt(tr_sink *base)
 {
-	tr_kafka_client_interrupt(&self(base)->client);
+	tr_kafka_client_interrupt(&tr_kafka_self(base)->client);
 }
 
 static void free_sink(tr_sink *base)
 {
 	if (!base)
 		return;
-	tr_kafka_sink *s = self(base);
+	tr_kafka_sink *s = tr_kafka_self(base);
 	tr_kafka_handles_free(s);
 	tr_kafka_client_close(&s->client);
 	/* Only now nothing refers to the bytes of the batches. */
@@ -237,6 +233,10 @@ const tr_sink_ops tr_sink_kafka = {
 	.poll = poll_sink,
 	.settled = settled,
 	.flush = flush,
+	.fence = tr_kafka_fence,
+	.begin = tr_kafka_begin,
+	.commit = tr_kafka_commit,
+	.abort = tr_kafka_abort,
 	.interrupt = interrupt,
 	.free = free_sink,
 };

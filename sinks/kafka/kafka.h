@@ -13,6 +13,7 @@
 #ifndef TR_SINKS_KAFKA_KAFKA_H
 #define TR_SINKS_KAFKA_KAFKA_H
 
+#include "core/obj.h"
 #include "sinks/inflight.h"
 #include "sinks/kafka/client.h"
 #include "sinks/kafka/topics.h"
@@ -54,6 +55,12 @@ static inline tr_kafka_handle *tr_kafka_handle_of(const tr_record *r)
 	return atomic_load_explicit(&r->topic->sink_handle, memory_order_relaxed);
 }
 
+static inline tr_kafka_sink *tr_kafka_self(tr_sink *s)
+{
+	TR_CHECK_OBJ(s, TR_SINK_MAGIC);
+	return (tr_kafka_sink *)(void *)s;
+}
+
 /* An upper bound of what the broker compares with max.message.bytes when the record is alone in its request. */
 size_t tr_kafka_record_bytes(const tr_batch *batch, const tr_record *r);
 
@@ -66,6 +73,12 @@ void tr_kafka_handles_free(tr_kafka_sink *s);
 
 /* produce.c: produces what is left of the current batch while the queue has room, and held batches when it is their turn. */
 int tr_kafka_produce(tr_kafka_sink *s);
+
+/* transaction.c */
+int tr_kafka_fence(tr_sink *base, const volatile bool *stop, tr_err *err);
+int tr_kafka_begin(tr_sink *base, tr_err *err);
+int tr_kafka_commit(tr_sink *base, const tr_sink_entry *entry, tr_err *err);
+int tr_kafka_abort(tr_sink *base, tr_err *err);
 
 /* dead_letter.c: the note that takes the place of a record that is too large. */
 int tr_kafka_dead_letter(tr_kafka_sink *s, tr_batch *batch, const tr_record *r, rd_kafka_resp_err_t *queue, tr_err *err);

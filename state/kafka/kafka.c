@@ -30,13 +30,16 @@ static int no_memory(tr_err *err)
 
 int tr_sk_hint(const tr_sk_store *s, tr_err *err)
 {
+	const char *other = s->options.sink_transactional_id;
+
 	if (!err)
 		return -1;
 	switch (err->code) {
 	case TR_E_SINK_AUTH:
 		return tr_err_hint(err, "The user of sink.properties needs Describe, DescribeConfigs, Read and Write on topic \"%s\", Create "
-		                        "to make it, Describe and Write on transactional id \"%.200s\" (kafka-acls --add). Nothing was "
-		                        "changed.", s->topic, s->transactional_id);
+		                        "to make it, Describe and Write on transactional id \"%.200s\"%s%.200s%s (kafka-acls --add). "
+		                        "Nothing was changed.", s->topic, s->transactional_id, other[0] ? " and \"" : "", other,
+		                    other[0] ? "\"" : "");
 	case TR_E_SINK_TOPIC:
 		return tr_err_hint(err, "Mend the topic, or give another one in state.url (kafka:TOPIC). If it was removed, so was the "
 		                        "position: look for an export before a new one is made.");
@@ -126,7 +129,7 @@ static int connect_once(tr_sk_store *s, tr_err *err)
 		tr_sk_client_close(s);
 	if ((!s->client.rk && tr_sk_client_open(s, err) != 0) || tr_sk_topic_open(s, err) != 0)
 		return -1;
-	if (!s->options.read_only && s->options.sink_transactional_id && tr_sk_fence_other(s, err) != 0)
+	if (!s->options.read_only && s->options.sink_transactional_id[0] && tr_sk_fence_other(s, err) != 0)
 		return -1;
 	if (!s->options.read_only && tr_sk_fence(s, err) != 0)
 		return -1;

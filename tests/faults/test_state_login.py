@@ -50,6 +50,7 @@ class StateLogin(Case):
         transactional_id = f"tailrace-state-{job.config['name']}"
         for resource, name, operations in ((topic, self.topic, (AclOperation.DESCRIBE, AclOperation.CREATE)),
                                            (topic, self.topic, (AclOperation.DESCRIBE_CONFIGS,)),
+                                           (producer, f"tailrace-{job.config['name']}", (AclOperation.WRITE, AclOperation.DESCRIBE)),
                                            (producer, transactional_id, (AclOperation.WRITE, AclOperation.DESCRIBE)),
                                            (topic, self.topic, (AclOperation.READ,)), (topic, self.topic, (AclOperation.WRITE,))):
             with self.subTest(f"without {operations}"):

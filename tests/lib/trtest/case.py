@@ -219,6 +219,7 @@ class Case(unittest.TestCase):
         """Avro to the shared Kafka cluster, or the one named in `sink`."""
         events = {"registry": {"url": self.registry.url}, **more.pop("events", {})}
         sink = {"url": f"kafka://{self.kafka.bootstrap}", **more.pop("sink", {})}
+        more.setdefault("delivery", "at_least_once")
         return self.job(self.config(database, events=events, sink=sink, **more), environment)
 
     def records(self, kafka=None):

@@ -249,7 +249,8 @@ START_TEST(other_connectors)
 	ck_assert_ptr_nonnull(strstr(yaml, "url: mysql://u@h:3306/"));
 	ck_assert_ptr_nonnull(strstr(yaml, "time: adaptive_time_microseconds"));
 	ck_assert_ptr_nonnull(strstr(yaml, "schema_include: [golden]"));
-	ck_assert_ptr_nonnull(strstr(notes, "include.query: "));
+	ck_assert_ptr_nonnull(strstr(yaml, "include_query: true"));
+	ck_assert_ptr_nonnull(strstr(yaml, "delivery: at_least_once"));
 	ck_assert_ptr_null(import("connector.class=io.debezium.connector.oracle.OracleConnector\n"));
 	ck_assert_int_eq(err.code, TR_E_CONFIG_UNSUPPORTED);
 	ck_assert_ptr_null(import("a=b\n"));

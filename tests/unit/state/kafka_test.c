@@ -499,7 +499,9 @@ START_TEST(fences_the_sink)
 
 	ck_assert(!rd_kafka_init_transactions(rk, 20000));
 	ck_assert(!rd_kafka_begin_transaction(rk));
-	ck_assert(ops->open(&s, &(tr_store_options){.url = url, .pipeline = "shop", .sink_transactional_id = topic}, &err) == 0);
+	tr_store_options fencing = {.url = url, .pipeline = "shop"};
+	snprintf(fencing.sink_transactional_id, sizeof(fencing.sink_transactional_id), "%s", topic);
+	ck_assert(ops->open(&s, &fencing, &err) == 0);
 	topic_queue(rk, topic, 0, "x", "{\"tailrace_state\":1}");
 	rd_kafka_error_t *e = rd_kafka_commit_transaction(rk, 20000);
 	ck_assert(e && rd_kafka_error_is_fatal(e));

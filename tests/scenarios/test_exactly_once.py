@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+# Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
+"""delivery: exactly_once: killed at every named place of the stream, readers of committed records see each event once.
+
+    test_exactly_once.py [NAME]      one fail point, or all
+"""
+import signal
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+from trtest import checker, servers  # noqa: E402
+from trtest.case import Case, Job, eventually  # noqa: E402
+from trtest.records import topics_of  # noqa: E402
+from trtest.replay import replay_differences  # noqa: E402
+from test_failpoints import CHANGES, FILE_ONLY, POINTS, SCHEMA, SNAPSHOT_ONLY  # noqa: E402
+
+
+class ExactlyOnce(Case):
+    LIMIT_SECONDS = 400
+
+    def start(self, **more):
+        self.db = self.database(SCHEMA)
+        more = {"delivery": "exactly_once", "events": {"transaction_metadata": True}, **more}
+        job = self.kafka_job(self.db, **more)
+        self.assert_ok(job.once())
+        return job
+
+    def changes(self, number):
+        self.db.psql(CHANGES.replace("301, 400", f"{301 + number * 100}, {400 + number * 100}").replace("id + 1000", f"id + {number * 1000}"))
+
+    def compare(self, repeated=0):
+        records = self.records()
+        for table in ("a", "b"):
+            own = [r for r in records if r["topic"] == f"{self.tag}.public.{table}"]
+            self.assertEqual(replay_differences(own, self.db, table, ["id"])[:5], [])
+            first, again, faults = checker.walk(own)
+            self.assertEqual((faults + checker.order_faults(first))[:5], [])
+            self.assertEqual(again, repeated, "events were published twice")
+            keys = [checker.row_key(r["key"]) for r in own if isinstance(r["value"], dict) and r["value"]["op"] == "r"]
+            self.assertEqual(len(keys), len(set(keys)), "snapshot rows were published twice")
+        self.complete_transactions(records)
+
+    def complete_transactions(self, records):
+        """BEGIN and END once each, and as many events in between as END says, numbered without a gap."""
+        begun, ended, orders = [], {}, {}
+        for r in records:
+            value = r["value"]
+            if r["topic"] == f"{self.tag}.transaction":
+                tx = value["id"].split(":")[0]
+                if value["status"] == "BEGIN":
+                    begun.append(tx)
+                else:
+                    self.assertNotIn(tx, ended)
+                    ended[tx] = value["event_count"]
+            elif isinstance(value, dict) and value.get("transaction"):
+                orders.setdefault(value["transaction"]["id"].split(":")[0], []).append(value["transaction"]["total_order"])
+        self.assertEqual(len(begun), len(set(begun)), "a transaction was announced twice")
+        self.assertEqual(set(begun), set(ended))
+        for tx, count in ended.items():
+            self.assertEqual(sorted(orders.get(tx, [])), list(range(1, count + 1)), f"events of transaction {tx}")
+
+    def sweep(self, point, **more):
+        job, hits = self.start(**more), 0
+        for number in (1, 2, 3):
+            self.changes(number)
+            ended = job.once(environment={"TAILRACE_FAILPOINT": f"{point}=kill:{number}"})
+            self.assertIn(ended.code, (0, -signal.SIGKILL), ended.err)
+            hits += ended.code != 0
+        self.assert_ok(job.once())
+        self.assertGreater(hits, 0, f"{point} was never reached: the sweep tests nothing")
+        self.compare()
+
+    def test_a_large_transaction_over_many_of_kafka(self):
+        """Cut by bytes inside of the source's transaction, killed in between: taken up at (commit, index)."""
+        job = self.start(transaction={"bytes": "4KiB", "interval": "10ms"}, limits={"batch": "64KiB"})
+        self.db.psql("BEGIN; INSERT INTO a SELECT i, nextval('tick'), 'large' FROM generate_series(10000, 40000) i; COMMIT")
+        ended = job.once(environment={"TAILRACE_FAILPOINT": "recorded=kill:2"}, timeout=100)
+        self.assertEqual(ended.code, -signal.SIGKILL, ended.err)
+        self.assertIn("index", job.stored()["position"])
+        self.assert_ok(job.once(timeout=100))
+        self.compare()
+
+    def test_atomic_keeps_a_transaction_whole(self):
+        job = self.start(transaction={"bytes": "4KiB", "interval": "1ms", "atomic": True}, limits={"batch": "64KiB"})
+        self.db.psql("BEGIN; INSERT INTO a SELECT i, nextval('tick'), 'large' FROM generate_series(10000, 30000) i; COMMIT")
+        self.assert_ok(job.once(environment={"TAILRACE_FAILPOINT": "recorded=sleep:20"}, timeout=100))
+        self.compare()
+
+    def test_a_new_instance_takes_over_and_the_old_one_is_fenced(self):
+        """Two processes with their own copies of the state: the newer one goes on, the older one ends with 75."""
+        job = self.start()
+        folder = self.folder / "other"
+        folder.mkdir()
+        listen = f"127.0.0.1:{servers.free_port()}"
+        other = Job(folder, job.config | {"state": {"url": f"file:{folder}"}, "http": {"listen": listen}}, http=listen)
+        with job.background() as old:
+            old.wait_state()
+            self.changes(1)
+            eventually(lambda: job.stored() is not None)
+            # The slot serves one: the newer instance waits for it, having fenced the older one already.
+            with other.background() as new:
+                self.changes(2)
+                self.assertEqual(old.process.wait(60), 75)
+                eventually(lambda: len([r for r in self.records() if isinstance(r["value"], dict)]) > 0)
+                new.check_alive()
+                self.assertEqual(new.terminate(20), 0)
+        self.assert_ok(other.once())
+        self.compare()
+
+    def test_readers_of_committed_records_see_nothing_of_an_open_transaction(self):
+        job = self.start()
+        self.db.psql("UPDATE a SET n = nextval('tick')")
+        before = len(self.records())
+        ended = job.once(environment={"TAILRACE_FAILPOINT": "delivered=kill:1"})
+        self.assertEqual(ended.code, -signal.SIGKILL, ended.err)
+        marks = sum(self.kafka.high_marks(topics_of(self.tag)).values())
+        self.assertGreater(marks, before, "nothing was delivered before the kill")
+        self.assert_ok(job.once())
+        self.compare()
+
+
+def add(point):
+    setattr(ExactlyOnce, "test_kill_at_" + point.replace(".", "_"), lambda self: self.sweep(point))
+
+
+for name in POINTS:
+    if name not in FILE_ONLY | SNAPSHOT_ONLY:
+        add(name)
+
+if __name__ == "__main__":
+    chosen = [f"ExactlyOnce.test_kill_at_{p.replace('.', '_')}" if p in POINTS else p for p in sys.argv[1:]]
+    unittest.main(argv=[sys.argv[0]] + chosen, verbosity=2)
