@@ -100,11 +100,13 @@ class MySqlBench(Bench):
             input("Enter ends: ")
             return
         tool = Path(self.binlog).name
-        names = (f"{tool} --raw to files", "tailrace to Kafka, Avro", "tailrace to files, Avro", "tailrace, null sink", "kcat, as many bytes")
+        names = (f"{tool} --raw to files", "tailrace to Kafka, Avro", "tailrace to files, Avro", "tailrace, null sink", "kcat, as many bytes",
+                 "tailrace to Kafka, at least once")
         runs = {n: [] for n in names}
         for _ in range(o.rounds):
             runs[names[0]].append(self.raw())
             runs[names[1]].append(self.once(self.from_the_begin(f"kafka://{self.broker}")))
+            runs[names[5]].append(self.once(self.from_the_begin(f"kafka://{self.broker}", "--delivery=at_least_once")))
             files = self.dir / "files"
             runs[names[2]].append(self.once(self.from_the_begin(f"file:{files}")))
             record = sum(f.stat().st_size for f in files.iterdir()) // o.events

@@ -101,10 +101,11 @@ class PostgresBench(Bench):
             print(f"kafka://{self.broker}\n" + " ".join([self.binary, "run", "--once", *arguments]), flush=True)
             input("Enter ends: ")
             return
-        runs = {n: [] for n in ("pg_recvlogical to a file", "tailrace to Kafka, Avro", "tailrace to files, Avro", "tailrace, null sink", "kcat, as many bytes")}
+        runs = {n: [] for n in ("pg_recvlogical to a file", "tailrace to Kafka, Avro", "the same, at least once", "tailrace to files, Avro", "tailrace, null sink", "kcat, as many bytes")}
         for _ in range(o.rounds):
             runs["pg_recvlogical to a file"].append(self.recvlogical())
             runs["tailrace to Kafka, Avro"].append(self.tailrace(f"kafka://{self.broker}"))
+            runs["the same, at least once"].append(self.tailrace(f"kafka://{self.broker}", "--delivery=at_least_once"))
             files = self.dir / "files"
             runs["tailrace to files, Avro"].append(self.tailrace(f"file:{files}"))
             record = sum(f.stat().st_size for f in files.iterdir()) // o.events
