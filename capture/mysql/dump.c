@@ -190,7 +190,7 @@ static int begin(tr_myc_dump *d, const tr_myc_dump_from *from, tr_err *err)
 	d->raw.flags = from->to_end ? FLAG_NON_BLOCK : 0;
 	if (!s->mariadb)
 		d->raw.flags |= FLAG_HEARTBEAT_V2;
-	else if (s->options->include_query)
+	else if (s->options->include_query || s->server.sums_places)
 		d->raw.flags |= FLAG_ANNOTATE;
 	d->raw.by_gtid = from->kind == TR_MYC_BY_GTID;
 	d->raw.file = from->kind == TR_MYC_BY_FILE ? from->file : "";

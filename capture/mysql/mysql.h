@@ -25,6 +25,9 @@ typedef struct tr_myc_server {
 	tr_myc_identity id;
 	bool log_bin, row_format, full_image, full_metadata;
 	bool has_metadata;  /* knows binlog_row_metadata */
+	/* MariaDB 11.4 and later: events of a transaction do not say where they end; their sizes do, if none is left out. It is
+	 * known by a setting that came with it. */
+	bool sums_places;
 	bool gtid;          /* MySQL: gtid_mode is ON; MariaDB: always */
 	/* when it was last asked; what --once waits for is kept in `goal` */
 	char log_file[TR_BL_FILE_MAX];

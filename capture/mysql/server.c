@@ -65,6 +65,8 @@ static void take_setting(tr_myc_server *server, const char *name, const char *va
 		server->row_format = is(value, "ROW");
 	else if (is(name, "binlog_row_image"))
 		server->full_image = is(value, "FULL");
+	else if (is(name, "binlog_gtid_index"))
+		server->sums_places = true;
 	else if (is(name, "gtid_mode"))
 		server->gtid = is(value, "ON");
 	else if (is(name, "binlog_row_metadata")) {
@@ -81,12 +83,14 @@ static int read_settings(tr_myc *s, tr_err *err)
 
 	if (ask(s, "read the server's settings",
 		"SHOW GLOBAL VARIABLES WHERE Variable_name IN ('server_uuid', 'server_uid', 'server_id', 'version', "
-		"'gtid_domain_id', 'log_bin', 'binlog_format', 'binlog_row_image', 'binlog_row_metadata', 'gtid_mode')",
+		"'gtid_domain_id', 'log_bin', 'binlog_format', 'binlog_row_image', 'binlog_row_metadata', 'gtid_mode', "
+		"'binlog_gtid_index')",
 		&r, err))
 		return -1;
 	memset(&server->id, 0, sizeof(server->id));
 	/* Servers that do not know a setting behave as if it were the best one: formats before row images, say. */
 	server->mariadb = server->gtid = server->log_bin = server->has_metadata = server->full_metadata = false;
+	server->sums_places = false;
 	server->row_format = server->full_image = true;
 	while ((row = mysql_fetch_row(r)) != NULL)
 		if (row[0] && row[1])

@@ -274,6 +274,18 @@ class Stream(MySqlCase):
         self.assertTrue(all(v["source"]["gtid"] is None for v in self.values("t")))
         self.same("t")
 
+    def test_places_are_the_servers(self):
+        """source.pos is where the rows event lies, as SHOW BINLOG EVENTS says."""
+        server = self.own().server
+        job = self.started("CREATE TABLE t (id int PRIMARY KEY, s text);", server)
+        self.db.sql("BEGIN; INSERT INTO t VALUES (1, 'a'), (2, 'b'); UPDATE t SET s = 'c' WHERE id = 2; COMMIT; DELETE FROM t WHERE id = 1;")
+        self.assert_ok(job.once())
+        log = self.values("t")[0]["source"]["file"]
+        events = [line.split("\t") for line in server.values(f"SHOW BINLOG EVENTS IN '{log}'")]
+        rows = [int(e[1]) for e in events if "_rows" in e[2] and not e[2].startswith(("Annotate", "Rows_query"))]
+        self.assertEqual([(v["source"]["pos"], v["source"]["row"]) for v in self.values("t")],
+                         [(rows[0], 0), (rows[0], 1), (rows[1], 0), (rows[2], 0)])
+
     # -- transactions ---------------------------------------------------------------------------------------------------
 
     def test_xa_is_published_at_its_commit(self):
@@ -410,7 +422,7 @@ class OnMariaDb118(Stream):
     """Of the tests, those whose servers' parts differ most between versions."""
     SERVER = "maria118"
     CHOSEN = {"test_snapshot_under_writes_joins_the_stream", "test_schema_changes_in_mid_stream", "test_xa_is_published_at_its_commit",
-              "test_compressed_events", "test_ended_connection", "test_minimal_metadata", "test_two_domains_of_mariadb_and_a_tag_of_mysql"}
+              "test_compressed_events", "test_ended_connection", "test_minimal_metadata", "test_places_are_the_servers", "test_two_domains_of_mariadb_and_a_tag_of_mysql"}
 
     def setUp(self):
         if self._testMethodName not in self.CHOSEN:
