@@ -97,7 +97,7 @@ static int need_order(tr_myc_chunk *c, tr_err *err)
 	return tr_err_hint(err, "The stream goes on and the snapshot waits. SET PERSIST binlog_order_commits = ON, or turn GTIDs on.");
 }
 
-static uint64_t hash_of(const char *text)
+uint64_t tr_myc_xa_hash(const char *text)
 {
 	uint64_t hash = UINT64_C(14695981039346656037);
 
@@ -112,47 +112,87 @@ void tr_myc_xa_ended_add(tr_myc_xa_ended *e, const char *xid)
 	if (e->count == TR_MYC_XA_ENDED_MAX)
 		e->overflow = true;
 	else
-		e->hashes[e->count++] = hash_of(xid);
+		e->hashes[e->count++] = tr_myc_xa_hash(xid);
 }
 
-/* XA RECOVER: format id, lengths of both parts, both parts. */
-static bool is_ended(const tr_myc_xa_ended *e, MYSQL_ROW row, const unsigned long *lengths)
+static bool among(const uint64_t *hashes, size_t count, uint64_t hash)
+{
+	for (size_t i = 0; i < count; i++)
+		if (hashes[i] == hash)
+			return true;
+	return false;
+}
+
+/* A row of XA RECOVER: format id, lengths of both parts, both parts. */
+static bool xid_of(MYSQL_ROW row, const unsigned long *lengths, uint64_t *hash)
 {
 	char xid[TR_MYC_XID_TEXT];
 	size_t gtrid = row[1] ? strtoul(row[1], NULL, 10) : 0;
 
-	if (e->overflow || !row[0] || !row[3] || gtrid > lengths[3])
-		return true;
+	if (!row[0] || !row[3] || gtrid > lengths[3])
+		return false;
 	tr_myc_xid_text(xid, &(tr_bl_xid){.format_id = (int32_t)strtol(row[0], NULL, 10),
 					  .gtrid = tr_slice_of(row[3], gtrid),
 					  .bqual = tr_slice_of(row[3] + gtrid, lengths[3] - gtrid)});
-	for (size_t i = 0; i < e->count; i++)
-		if (e->hashes[i] == hash_of(xid))
-			return true;
+	*hash = tr_myc_xa_hash(xid);
+	return true;
+}
+
+/* One that is prepared: does it stand for one that should be over? */
+static bool check_xid(tr_myc_chunk *c, tr_myc_xa_ended *listed, MYSQL_ROW row, const unsigned long *lengths)
+{
+	uint64_t hash;
+
+	if (!xid_of(row, lengths, &hash)) {
+		listed->overflow = true;
+		return false;
+	}
+	if (!c->xa.overflow)
+		return !among(c->xa.hashes, c->xa.count, hash);
+	if (among(c->pending, c->pending_count, hash))
+		return true;
+	if (listed->count < TR_MYC_XA_ENDED_MAX)
+		listed->hashes[listed->count++] = hash;
+	else
+		listed->overflow = true;
 	return false;
+}
+
+static int list_xa(tr_myc_chunk *c, MYSQL_RES **out, tr_err *err)
+{
+	if (tr_myc_query(c->c, &c->wake, "list the prepared XA transactions", "XA RECOVER", out, err) == 0)
+		return 0;
+	if (err->code == TR_E_SOURCE_PRIVILEGE || mysql_errno(c->c) == ER_XAER_RMERR)
+		tr_err_hint(err, "The stream goes on and the snapshot waits: XA transactions are in use, and whether they are over has to "
+				 "be known. Run: GRANT XA_RECOVER_ADMIN ON *.* TO the role.");
+	return -1;
 }
 
 /* *seen: none of those whose end was streamed is still prepared. */
 static int check_xa(tr_myc_chunk *c, bool *seen, tr_err *err)
 {
+	tr_myc_xa_ended *listed;
 	unsigned long *lengths;
 	MYSQL_RES *r;
 	MYSQL_ROW row;
 	int found;
 
 	*seen = true;
-	if (c->xa.count == 0 || c->xa.checked)
+	if ((c->xa.count == 0 && !c->xa.overflow) || c->xa.checked)
 		return 0;
-	if (tr_myc_query(c->c, &c->wake, "list the prepared XA transactions", "XA RECOVER", &r, err)) {
-		if (err->code == TR_E_SOURCE_PRIVILEGE || mysql_errno(c->c) == ER_XAER_RMERR)
-			tr_err_hint(err, "The stream goes on and the snapshot waits: XA transactions are in use, and whether they are "
-					 "over has to be known. Run: GRANT XA_RECOVER_ADMIN ON *.* TO the role.");
-		return -1;
+	listed = calloc(1, sizeof(*listed));
+	if (!listed)
+		return tr_err_set(err, TR_E_MEMORY, "out of memory");
+	found = list_xa(c, &r, err);
+	if (found == 0) {
+		while ((found = tr_myc_fetch(c->c, &c->wake, rows_what, r, &row, &lengths, err)) > 0)
+			*seen = check_xid(c, listed, row, lengths) && *seen;
+		mysql_free_result(r);
 	}
-	while ((found = tr_myc_fetch(c->c, &c->wake, rows_what, r, &row, &lengths, err)) > 0)
-		*seen = *seen && !is_ended(&c->xa, row, lengths);
-	mysql_free_result(r);
+	if (found == 0 && c->xa.overflow)
+		c->xa = *listed;
 	c->xa.checked = found == 0 && *seen;
+	free(listed);
 	return found;
 }
 

@@ -13,7 +13,8 @@
  * - The first mark, where neither can be had: engines commit in the order of the log (MySQL: binlog_order_commits; MariaDB:
  *   always), what was streamed is before the mark in the log, and the answer to the mark's INSERT comes after its commit.
  * - XA COMMIT of another session takes no part in that order. As long as XA RECOVER lists an XA transaction whose end was
- *   streamed, it is not over.
+ *   streamed, it is not over. When there were too many to remember, all that it lists at first have to go from the list, but
+ *   for those that the stream knows to be prepared.
  *
  * Changes that the view shows were logged before the second mark, which is written when the view is over.
  *
@@ -34,10 +35,11 @@ typedef struct tr_myc_xa_ended {
 	uint64_t hashes[TR_MYC_XA_ENDED_MAX];
 	size_t count;
 	uint64_t total; /* ever added */
-	bool overflow;  /* there were more: none at all may be prepared */
+	bool overflow;  /* there were more: each that is prepared may be one of them */
 	bool checked;   /* of an order: none of them is prepared any more */
 } tr_myc_xa_ended;
 void tr_myc_xa_ended_add(tr_myc_xa_ended *e, const char *xid);
+uint64_t tr_myc_xa_hash(const char *xid);
 
 typedef enum tr_myc_chunk_end {
 	TR_MYC_CHUNK_READ,   /* the rows are here, both marks are written */
@@ -63,6 +65,8 @@ typedef struct tr_myc_chunk {
 	char streamed_file[TR_BL_FILE_MAX]; /* MariaDB: the end of what was streamed */
 	uint64_t streamed_pos;
 	tr_myc_xa_ended xa;
+	uint64_t pending[TR_MYC_XA_MAX]; /* XA transactions that are prepared and not over, as the stream knows */
+	size_t pending_count;
 	/* The outcome. */
 	bool in_view;             /* the view was had */
 	tr_myc_chunk_end end;

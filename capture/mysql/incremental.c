@@ -165,6 +165,8 @@ static void drop_table(tr_myc_incremental *i, const char *pipeline)
 	forget_window(i);
 	forget_shape(i);
 	tr_inc_progress_remove(&i->progress, 0);
+	if (i->progress.count == 0)
+		reset(i);
 	/* Out of memory here means only that the table is tried again after a restart. */
 	if (tr_inc_progress_save(&i->progress, &err))
 		tr_log_err(TR_LOG_WARN, pipeline, "incremental.progress", &err);
@@ -340,11 +342,16 @@ static int copy_order(tr_myc_incremental *i, tr_err *err)
 static int note_streamed(tr_myc *s, tr_err *err)
 {
 	const tr_myc_stream *st = s->stream;
-	tr_myc_chunk *c = &s->incremental->chunk;
+	tr_myc_incremental *i = s->incremental;
+	tr_myc_chunk *c = &i->chunk;
 
 	tr_writer_reset(&c->executed);
 	c->streamed_file[0] = '\0';
-	c->xa = s->incremental->ended;
+	c->xa = i->ended;
+	i->ordered_count = i->ended.count;
+	i->ordered_total = i->ended.total;
+	for (c->pending_count = 0; c->pending_count < st->at.xa_count && c->pending_count < TR_MYC_XA_MAX; c->pending_count++)
+		c->pending[c->pending_count] = tr_myc_xa_hash(st->at.xa[c->pending_count].xid);
 	if (s->mariadb) {
 		memcpy(c->streamed_file, st->streamed_file, sizeof(c->streamed_file));
 		c->streamed_pos = st->streamed_pos;
@@ -660,13 +667,15 @@ static int close_window(tr_myc *s, tr_err *err)
 
 /* --- steps ------------------------------------------------------------------------------------- */
 
-/* Those that the order had are over. Those that came since then stay. */
-static void forget_ended(tr_myc_xa_ended *e, const tr_myc_xa_ended *order)
+/* Those that the order had are over. Those that came since then stay; when they could not all be noted, nobody knows which. */
+static void forget_ended(tr_myc_incremental *i)
 {
-	if (e->overflow && e->total != order->total)
+	tr_myc_xa_ended *e = &i->ended;
+
+	if (e->overflow && e->total != i->ordered_total)
 		return;
-	e->count -= order->count;
-	memmove(e->hashes, e->hashes + order->count, e->count * sizeof(e->hashes[0]));
+	e->count -= i->ordered_count;
+	memmove(e->hashes, e->hashes + i->ordered_count, e->count * sizeof(e->hashes[0]));
 	e->overflow = false;
 }
 
@@ -691,7 +700,7 @@ static int settle(tr_myc *s, tr_err *err)
 
 	tr_myc_chunk_join(&i->chunk);
 	if (i->chunk.xa.checked)
-		forget_ended(&i->ended, &i->chunk.xa);
+		forget_ended(i);
 	switch (i->chunk.end) {
 	case TR_MYC_CHUNK_READ:
 		i->failures = i->behind = 0;

@@ -56,6 +56,8 @@ struct tr_myc_incremental {
 	char signal_database[TR_MYC_INC_NAME_MAX], signal_name[TR_MYC_INC_NAME_MAX];
 	char *database, *name, *filter; /* of the order: a signal may change the list of tables */
 	tr_myc_xa_ended ended;
+	size_t ordered_count; /* of them that the order has */
+	uint64_t ordered_total;
 	/* the window */
 	tr_myc_relation *tracked; /* its streamed keys are noted; NULL = none */
 	tr_inc_touched touched;

@@ -303,7 +303,7 @@ static int left_to_stream(tr_pgc_incremental *i, bool *out, tr_err *err)
 	tr_datum data[TR_INC_KEY_MAX];
 
 	for (size_t n = 0; n < i->match_count; n++) {
-		columns[n] = &i->shape->table->columns[i->match[n]];
+		columns[n] = tr_pgc_incremental_column(i->shape->table, i->match[n]);
 		data[n] = i->row[i->match[n]];
 	}
 	return tr_inc_touched_has(&i->touched, columns, data, i->match_count, out, err);

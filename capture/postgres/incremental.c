@@ -573,7 +573,7 @@ static int touch(tr_pgc_incremental *i, const tr_table *table, const tr_datum *r
 	tr_datum data[TR_INC_KEY_MAX];
 
 	for (size_t n = 0; n < i->match_count; n++) {
-		columns[n] = &table->columns[i->stream_match[n]];
+		columns[n] = tr_pgc_incremental_column(table, i->stream_match[n]);
 		data[n] = row[i->stream_match[n]];
 		if (data[n].form != TR_D_TEXT && data[n].form != TR_D_BINARY)
 			return 0;

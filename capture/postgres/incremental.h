@@ -94,6 +94,14 @@ static inline bool tr_pgc_incremental_concerns(const tr_pgc *s, const tr_table *
 	return ((const tr_pgc_table_info *)table->source_data)->is_signal ||
 	       table->source_id == s->incremental->tracked_oid;
 }
+/* A column as its values are compared: without what rules and masks make of them, where it is part of the published key. */
+static inline const tr_column *tr_pgc_incremental_column(const tr_table *table, size_t index)
+{
+	for (size_t n = 0; n < table->key_count; n++)
+		if (table->key[n]->index == index)
+			return table->key[n];
+	return &table->columns[index];
+}
 int tr_pgc_incremental_change(tr_pgc *s, const tr_change *change, tr_err *err);
 void tr_pgc_incremental_relation(tr_pgc *s, const tr_pg_relation *m);
 /* A transaction was streamed to its end: remembers it; publishes the chunk when it closed the window. */
