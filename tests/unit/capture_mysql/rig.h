@@ -2,7 +2,7 @@
  * A source on a real MySQL or MariaDB server and a listener that writes down what it is told, one line per event:
  *
  *     begin                       "begin <id>" when ids are asked for
- *     c db.t (1,'a')              op, table, after; values as published: text as it is, bytes as #length, ~ null, - not sent
+ *     c db.t (1,'a')              op, table, after; values as published: text as it is, bytes as #length, ~ null, - not sent, = unchanged
  *     u db.t (1,a)>(2,b)          before>after
  *     t db.t                      "t plain db.t" outside of transactions
  *     s ALTER TABLE ...           the DDL
@@ -93,8 +93,8 @@ static size_t rig_value(rig *r, const tr_column *c, tr_datum d, char *out, size_
 	tr_value v;
 	tr_err err = {0};
 
-	if (d.form == TR_D_NULL || d.form == TR_D_ABSENT)
-		return (size_t)snprintf(out, cap, "%s", d.form == TR_D_NULL ? "~" : "-");
+	if (d.form == TR_D_NULL || d.form == TR_D_ABSENT || d.form == TR_D_UNCHANGED)
+		return (size_t)snprintf(out, cap, "%s", d.form == TR_D_NULL ? "~" : d.form == TR_D_ABSENT ? "-" : "=");
 	ck_assert_msg(c->decode(c->decode_arg, d, &r->scratch, &v, &err) == 0, "%s: %s", c->name, err.text);
 	if (v.kind == TR_V_BYTES && (c->type->kind == TR_BYTES || v.s.len > 60))
 		return (size_t)snprintf(out, cap, "#%zu", v.s.len);
