@@ -24,6 +24,7 @@
 #include "capture/source.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "events/encoder.h"
 #include "tests/unit/capture_mysql/rig_sql.h"
 
@@ -513,7 +514,7 @@ static char *rig_position(rig *r)
 
 	tr_writer_init(&w, 1 << 20);
 	r->source->ops->position(r->source, &w);
-	text = strndup(w.data ? (const char *)w.data : "", w.len);
+	text = tr_text_copy(tr_writer_view(&w));
 	tr_writer_release(&w);
 	return text;
 }

@@ -1,4 +1,5 @@
 /* Corners of binary JSON that no honest server writes, and partial updates one by one. Whole documents: oracle_test.c. */
+#include "core/text.h"
 #include "decoders/binlog/json.h"
 #include "tests/unit/decoders_binlog/values.h"
 
@@ -17,7 +18,7 @@ static char *printed(const char *hex)
 	memcpy(exact, bytes, len);
 	tr_arena_init(&scratch, SCRATCH_MAX);
 	if (tr_bl_json_print(tr_slice_of(exact, len), &scratch, &text, &err) == 0)
-		out = strndup((const char *)text.ptr, text.len);
+		out = tr_text_copy(text);
 	else
 		out = strdup(err.code == TR_E_DECODE_VALUE ? "refused" : err.text);
 	tr_arena_release(&scratch);
