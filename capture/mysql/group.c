@@ -31,20 +31,31 @@ static tr_slice txn_id(const tr_myc_group *g)
 	return tr_slice_str(g->txn_id);
 }
 
-static void fill_source(tr_myc_stream *st, const tr_bl_event *e, tr_value table, size_t row)
+/* What all rows of an event share is filled in once for it. */
+static void fill_event(tr_myc_stream *st, const tr_bl_event *e)
 {
 	tr_value *f = st->block.fields;
 	const tr_myc_group *g = &st->group;
 
 	f[TR_SRC_SEQUENCE] = tr_value_null();
-	f[TR_MYC_SRC_TABLE] = table;
 	f[TR_MYC_SRC_SERVER_ID] = tr_value_int(e->server_id);
 	f[TR_MYC_SRC_GTID] = g->gtid_text[0] ? tr_value_text(g->gtid_text) : tr_value_null();
 	f[TR_MYC_SRC_FILE] = tr_value_text(e->file);
 	f[TR_MYC_SRC_POS] = tr_value_int((int64_t)e->start);
-	f[TR_MYC_SRC_ROW] = tr_value_int((int64_t)row);
 	f[TR_MYC_SRC_THREAD] = g->thread_id ? tr_value_int(g->thread_id) : tr_value_null();
 	f[TR_MYC_SRC_QUERY] = st->query.len > 0 ? tr_value_bytes(st->query.data, st->query.len) : tr_value_null();
+}
+
+static void fill_source(tr_myc_stream *st, const tr_bl_event *e, tr_value table, size_t row)
+{
+	tr_value *f = st->block.fields;
+
+	/* The first row of an event has the index 0; in a payload all events have one place. */
+	if (row == 0 || !st->filled)
+		fill_event(st, e);
+	st->filled = true;
+	f[TR_MYC_SRC_TABLE] = table;
+	f[TR_MYC_SRC_ROW] = tr_value_int((int64_t)row);
 }
 
 static int begin_if_needed(tr_myc *s, tr_err *err)
@@ -145,6 +156,7 @@ static void open_group(tr_myc_stream *st, const tr_bl_event *e)
 	*g = (tr_myc_group){.open = true, .pos = e->start, .server_id = e->server_id, .time_us = (int64_t)e->time_s * 1000000};
 	copy_text(g->file, e->file, sizeof(g->file));
 	st->savepoint_count = 0;
+	st->filled = false;
 	tr_writer_reset(&st->query);
 }
 

@@ -63,6 +63,7 @@ struct tr_myc_stream {
 	tr_myc_savepoint savepoints[TR_MYC_SAVEPOINTS_MAX];
 	size_t savepoint_count;
 	tr_source_block block;
+	bool filled;         /* with what the rows of the event at hand share */
 	tr_writer query;     /* the statement's text, with include_query; empty = none */
 	tr_arena scratch;    /* of one QUERY event */
 	/* monotonic times */
