@@ -26,8 +26,8 @@ static void compare(uint64_t value)
 	len = (size_t)snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
 	ck_assert_uint_eq((size_t)(tr_put_decimal(b, value) - b), len);
 	ck_assert_mem_eq(text, b, len);
+	snprintf(text, sizeof(text), "%020llu", (unsigned long long)value);
 	for (unsigned count = 1; count <= TR_DECIMAL_BYTES; count++) {
-		snprintf(text, sizeof(text), "%020llu", (unsigned long long)value);
 		ck_assert_ptr_eq(tr_put_fixed(b, value, count), b + count);
 		ck_assert_mem_eq(text + TR_DECIMAL_BYTES - count, b, count);
 	}
