@@ -245,31 +245,46 @@ static const char *rig_version(const rs_server *s)
 	return strstr(s->variable, "1011") ? "10.11" : strstr(s->variable, "118") ? "11.8" : "9.7";
 }
 
-static void rig_own_up(rig_own *o)
+static bool rig_own_try(rig_own *o)
 {
-	ck_assert_int_eq(rig_run("%s/tests/services/%s start %s/s %d %s %s >/dev/null", rig_source_dir(), rig_service(o->like), o->dir,
-				 o->port, rig_version(o->like), o->settings),
-			 0);
+	return rig_run("%s/tests/services/%s start %s/s %d %s %s >/dev/null", rig_source_dir(), rig_service(o->like), o->dir, o->port,
+		       rig_version(o->like), o->settings) == 0;
 }
 
-/* Only where a shared one of the kind was started, too: then its programs are here already. */
-static bool rig_own_start(rig_own *o, const rs_server *like, const char *settings)
+static void rig_own_up(rig_own *o)
+{
+	ck_assert(rig_own_try(o));
+}
+
+/* Without Check, which works within tests only. */
+static bool rig_own_make(rig_own *o, const rs_server *like, const char *settings)
 {
 	char address[32];
 
-	if (!rs_address(like))
-		return false;
 	*o = (rig_own){.like = like};
 	snprintf(o->dir, sizeof(o->dir), "/tmp/tailrace-my-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(o->dir));
-	ck_assert_int_eq(rig_run("chmod 755 %s", o->dir), 0);
+	if (!mkdtemp(o->dir) || rig_run("chmod 755 %s", o->dir) != 0)
+		return false;
 	snprintf(o->settings, sizeof(o->settings), "%s", settings);
 	o->port = rig_free_port();
 	snprintf(o->variable, sizeof(o->variable), "RIG_OWN_%d", o->port);
 	snprintf(address, sizeof(address), "127.0.0.1:%d", o->port);
 	setenv(o->variable, address, 1);
 	o->server = (rs_server){o->variable, like->mariadb};
-	rig_own_up(o);
+	return rig_own_try(o);
+}
+
+static bool rig_own_unmake(rig_own *o)
+{
+	return rig_run("%s/tests/services/%s stop %s/s >/dev/null; rm -rf %s", rig_source_dir(), rig_service(o->like), o->dir, o->dir) == 0;
+}
+
+/* Only where a shared one of the kind was started, too: then its programs are here already. */
+static bool rig_own_start(rig_own *o, const rs_server *like, const char *settings)
+{
+	if (!rs_address(like))
+		return false;
+	ck_assert(rig_own_make(o, like, settings));
 	return true;
 }
 
@@ -280,8 +295,7 @@ static void rig_own_down(rig_own *o)
 
 static void rig_own_remove(rig_own *o)
 {
-	rig_own_down(o);
-	ck_assert_int_eq(rig_run("rm -rf %s", o->dir), 0);
+	ck_assert(rig_own_unmake(o));
 }
 
 /* MariaDB keeps a file for a moment that its engine has not yet made durable. */
@@ -319,6 +333,35 @@ static void rig_reconnect(rig *r)
 	mysql_close(r->sql);
 	r->sql = rs_connect(r->address, r->database);
 }
+
+/* For programs whose cases would disturb others on shared servers: each server that the environment names is replaced by
+ * one of our own. A case that fails may leave something behind; the next one meets it. */
+static rig_own rig_owned[RS_SERVER_COUNT];
+
+static int rig_own_main(const char *name, const TTest *const *tests, size_t count)
+{
+	int result;
+
+	for (size_t i = 0; i < RS_SERVER_COUNT; i++) {
+		if (!rs_address(&rs_servers[i]))
+			continue;
+		if (!rig_own_make(&rig_owned[i], &rs_servers[i], ""))
+			return EXIT_FAILURE;
+		setenv(rs_servers[i].variable, getenv(rig_owned[i].variable), 1);
+	}
+	result = test_run(name, tests, count);
+	for (size_t i = 0; i < RS_SERVER_COUNT; i++)
+		if (rig_owned[i].port && !rig_own_unmake(&rig_owned[i]))
+			fprintf(stderr, "a server could not be stopped\n");
+	return result;
+}
+
+#define RIG_OWN_MAIN(name, ...)                                                                                        \
+	int main(void)                                                                                                 \
+	{                                                                                                              \
+		const TTest *const tests[] = {__VA_ARGS__};                                                            \
+		return rig_own_main((name), tests, sizeof(tests) / sizeof(tests[0]));                                  \
+	}
 
 /* --- life -------------------------------------------------------------------------------------- */
 
@@ -591,6 +634,9 @@ static inline void rig_unused(void)
 	(void)rig_init;
 	(void)rig_own_start;
 	(void)rig_own_remove;
+	(void)rig_own_main;
+	(void)rig_own_up;
+	(void)rig_own_down;
 	(void)rig_purge_all_but_last;
 	(void)rig_reconnect;
 }
