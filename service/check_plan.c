@@ -8,19 +8,31 @@
 #include "service/config.h"
 #include "generated/version.h"
 
+/* MySQL and MariaDB, which quote names in their own way and know no slots. */
+static bool has_binary_log(const tr_pipeline_config *p)
+{
+	const tr_source_ops *ops = tr_source_find(p->source.url, NULL);
+
+	return ops && strcmp(ops->kind, "postgres") != 0;
+}
+
 void tr_check_plan(tr_report *r, const tr_pipeline_config *p)
 {
 	static const char *const formats[] = {"avro", "json"}, *const envelopes[] = {"Debezium's", "the flat"};
 	static const char *const modes[] = {"all rows first, then the changes", "only changes from now on", "all rows, then end",
 	    "all rows first, then the changes; again when the position is lost"};
+	bool binlog = has_binary_log(p);
 	char url[256];
 
-	tr_report_ok(r, "source", "%s, slot \"%s\", publication \"%s\"", tr_config_redact(p->source.url, url, sizeof(url)),
-	    p->source.slot, p->source.publication);
+	if (binlog)
+		tr_report_ok(r, "source", "%s, its binary log", tr_config_redact(p->source.url, url, sizeof(url)));
+	else
+		tr_report_ok(r, "source", "%s, slot \"%s\", publication \"%s\"", tr_config_redact(p->source.url, url, sizeof(url)),
+		    p->source.slot, p->source.publication);
 	tr_report_ok(r, "snapshot", "%s; %u reader%s", modes[p->source.snapshot_mode], p->source.snapshot_readers,
 	    p->source.snapshot_readers == 1 ? "" : "s");
-	tr_report_ok(r, "topics", "%s%s<schema>%s<table> on %s", p->name, p->events.topic_delimiter, p->events.topic_delimiter,
-	    tr_config_redact(p->sink.url, url, sizeof(url)));
+	tr_report_ok(r, "topics", "%s%s<%s>%s<table> on %s", p->name, p->events.topic_delimiter,
+	    binlog ? "database" : "schema", p->events.topic_delimiter, tr_config_redact(p->sink.url, url, sizeof(url)));
 	if (p->registry.url)
 		tr_report_ok(r, "schemas", "%s in %s envelope, subjects <topic>-key and <topic>-value at %s", formats[p->events.format],
 		    envelopes[p->events.envelope], tr_config_redact(p->registry.url, url, sizeof(url)));
@@ -61,12 +73,13 @@ static void note_no_key(const plan *k, const tr_table *t)
 {
 	bool compacted = k->p->sink.cleanup_policy && strstr(k->p->sink.cleanup_policy, "compact");
 	tr_finding f = finding(compacted ? TR_FINDING_WARNING : TR_FINDING_NOTE, compacted ? TR_E_SINK_TOPIC : TR_OK, t->collection);
+	char quote = has_binary_log(k->p) ? '`' : '"';
 
 	tr_text_format(f.what, sizeof(f.what), "it has no key: its records carry none");
 	tr_text_format(f.why, sizeof(f.why), "changes of one row may land in different partitions and be read out of order%s",
 	    compacted ? "; a compacted topic refuses records without a key" : ", and no reader can tell which row a delete means");
-	tr_text_format(f.fix, sizeof(f.fix), "ALTER TABLE \"%s\".\"%s\" ADD PRIMARY KEY (...); or choose columns with "
-	    "events.key_columns: [{table: '%s', columns: [...]}]", t->schema, t->name, t->collection);
+	tr_text_format(f.fix, sizeof(f.fix), "ALTER TABLE %c%s%c.%c%s%c ADD PRIMARY KEY (...); or choose columns with "
+	    "events.key_columns: [{table: '%s', columns: [...]}]", quote, t->schema, quote, quote, t->name, quote, t->collection);
 	tr_report_add(k->r, &f);
 }
 

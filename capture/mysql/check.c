@@ -366,6 +366,14 @@ static int check_tables(checkup *k, tr_err *err)
 	if (list.count == 0) {
 		if (tr_myc_no_table(k->s, err) == 0 || (err->code != TR_E_TABLE_MISSING && err->code != TR_E_SOURCE_PRIVILEGE))
 			goto out;
+		if (err->code == TR_E_SOURCE_PRIVILEGE) { /* a fix is a statement, nothing else */
+			char on[300], sql[400];
+
+			select_on(k->s, on, sizeof(on));
+			tr_myc_grant_sql(k->s, "SELECT", on, sql, sizeof(sql));
+			tr_err_detail(err, "tables that may not be read are not even listed");
+			tr_err_hint(err, "%s", sql);
+		}
 		found_error(k, "tables", err);
 		tr_err_clear(err);
 	} else {
