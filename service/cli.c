@@ -234,8 +234,10 @@ static void help_options(FILE *out)
 	for (size_t i = 0; i < tr_option_count; i++) {
 		const tr_option *o = &tr_options[i];
 
-		fprintf(out, "  %s%s%s (%s%s%s)\n      %s\n", o->path, o->flag ? ", " : "", o->flag ? o->flag : "",
-		    tr_option_type_name(o), o->fallback ? ", default " : "", o->fallback ? (*o->fallback ? o->fallback : "\"\"") : "",
+		fprintf(out, "  %s%s%s (", o->path, o->flag ? ", " : "", o->flag ? o->flag : "");
+		for (size_t j = 0; o->choices && o->choices[j]; j++)
+			fprintf(out, "%s%s", j > 0 ? " | " : "", o->choices[j]);
+		fprintf(out, "%s%s%s)\n      %s\n", o->choices ? "" : tr_option_type_name(o), o->fallback ? ", default " : "", o->fallback ? (*o->fallback ? o->fallback : "\"\"") : "",
 		    o->help);
 	}
 }

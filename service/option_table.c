@@ -26,7 +26,8 @@ const tr_option tr_options[] = {
 
 {"source.url", STRING, NULL, AT(pipeline.source.url), .flags = TR_OPTION_OWN, .flag = "--source",
  .example = "\"postgres://cdc:${PGPASSWORD:-}@db:5432/shop?sslmode=verify-full\"",
- .help = "Where the changes come from, as libpq reads it; PGPASSWORD, the password file and service files work as in psql."},
+ .help = "Where the changes come from: postgres://, mysql:// or mariadb://USER@HOST:PORT/DATABASE. PostgreSQL's is read by libpq, "
+         "so PGPASSWORD, the password file and service files work as in psql; for the others there is MYSQL_PWD."},
 {"source.tables", LIST, NULL, COUNTED(pipeline.source.tables, pipeline.source.table_count), .flags = TR_OPTION_OWN,
  .flag = "--tables", .example = "[\"public.*\", \"!public.audit_*\"]",
  .help = "Globs on schema.table; a leading ! excludes. Default: all user tables."},
@@ -215,7 +216,8 @@ const tr_option tr_options[] = {
 
 {"state.url", STRING, NULL, AT(pipeline.state_url), .flag = "--state", .example = "file:/var/lib/tailrace",
  .help = "Where the position is kept: file:DIR (SQLite), or kafka, kafka:TOPIC, kafka://HOST:PORT/TOPIC (a compacted topic, "
-         "made if it is missing; default tailrace-state; brokers and login of the sink unless others are named). Default: "
+         "made if it is missing; default tailrace-state; brokers and login of the sink unless others are named). With "
+         "exactly_once and a Kafka sink it is in that topic in any case, and file:DIR keeps a copy. Default: "
          "/var/lib/tailrace when this user can write there, else $XDG_STATE_HOME/tailrace or ~/.local/state/tailrace."},
 {"state.interval", DURATION, "200ms", AT(pipeline.state_interval_ms), .min = 0, .max = 60000,
  .help = "Save the position at most once in this time while busy; at once when idle."},
