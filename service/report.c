@@ -161,7 +161,8 @@ static void print_text(const tr_report *r, FILE *out)
 	}
 	if (r->dropped > 0)
 		fprintf(out, "  ... and %zu more\n", r->dropped);
-	fprintf(out, "%u ok, %u notes, %u warnings, %u errors\n", counts[0], counts[1], counts[2], counts[3]);
+	fprintf(out, "%u ok, %u note%s, %u warning%s, %u error%s\n", counts[0], counts[1], counts[1] == 1 ? "" : "s", counts[2],
+	    counts[2] == 1 ? "" : "s", counts[3], counts[3] == 1 ? "" : "s");
 }
 
 void tr_report_print(const tr_report *r, bool json, FILE *out)

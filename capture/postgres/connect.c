@@ -211,7 +211,7 @@ static int login_error(PGconn *c, bool replication, tr_err *err)
 	tr_err_detail(err, *state ? "%s (SQLSTATE %s)" : "%s", line, state);
 	hint_of_code(err);
 	if (code == TR_E_SOURCE_PRIVILEGE && replication)
-		tr_err_hint(err, "The role needs the REPLICATION attribute: ALTER ROLE %s REPLICATION;",
+		tr_err_hint(err, "The role needs the REPLICATION attribute: ALTER ROLE \"%s\" REPLICATION;",
 			    PQuser(c) ? PQuser(c) : "");
 	return -1;
 }

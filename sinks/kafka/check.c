@@ -52,7 +52,8 @@ static void check_cluster(const checking *c, const struct rd_kafka_metadata *m)
 {
 	char what[320], *id = rd_kafka_clusterid(c->s->client.rk, 1000);
 
-	snprintf(what, sizeof(what), "%d brokers, %d topics, cluster id %s%s", m->broker_cnt, m->topic_cnt, id ? id : "unknown",
+	snprintf(what, sizeof(what), "%d broker%s, %d topic%s, cluster id %s%s", m->broker_cnt,
+		 m->broker_cnt == 1 ? "" : "s", m->topic_cnt, m->topic_cnt == 1 ? "" : "s", id ? id : "unknown",
 	    id && strncmp(id, "redpanda.", 9) == 0 ? " (Redpanda)" : "");
 	say(c, TR_FINDING_OK, TR_OK, "kafka", what, "", "");
 	if (m->broker_cnt < c->s->options->replication) {
