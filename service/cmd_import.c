@@ -79,13 +79,17 @@ static int verify(const tr_dbz *d, tr_slice yaml, tr_err *err)
 
 static void print_source_state(const tr_dbz *d)
 {
-	const tr_node *url = lookup(d->root, "source.url"), *sink = lookup(d->root, "sink.url");
+	const tr_node *url = lookup(d->root, "source.url"), *sink = lookup(d->root, "sink.url"),
+	              *format = lookup(d->root, "events.format");
 
 	if (url && !strstr(url->text, "${") && !tr_source_find(url->text, NULL))
 		fprintf(stderr, "note: this build has no source for this connector yet; the file is for a later one\n");
 	if (!sink)
 		fprintf(stderr, "note: sink.url is missing: the connector's file does not name the brokers; add --set "
 		                "sink.url=kafka://host:9092\n");
+	if (!lookup(d->root, "events.registry.url") && !(format && strcmp(format->text, "json") == 0))
+		fprintf(stderr, "note: events.registry.url is missing: the connector's file does not name the registry; add --set "
+		                "events.registry.url=http://host:8081\n");
 }
 
 static int import(tr_cli *cli, tr_dbz *d, tr_writer *w, tr_err *err)
