@@ -91,7 +91,7 @@ class ExactlyOnce(Case):
 
     def test_a_new_instance_takes_over_and_the_old_one_is_fenced(self):
         """Two processes with their own copies of the state: the newer one goes on, the older one ends with 75."""
-        job = self.start()
+        job = self.start(source={"retry_for": "60s"})
         folder = self.folder / "other"
         folder.mkdir()
         listen = f"127.0.0.1:{servers.free_port()}"
