@@ -138,8 +138,8 @@ static int number_of(tr_myc_dump *d, const char *sql, char out[24], tr_err *err)
 }
 
 /*
- * MariaDB throws out whoever has our number, and who that is only an administrator may see. So those who read like this
- * keep a named lock on the dump's own connection, and a second one with their name and machine: one that a process of
+ * A server throws out whoever has our number, and who that is MariaDB shows to administrators only. So those who read like
+ * this keep a named lock on the dump's own connection, and a second one with their name and machine: one that a process of
  * ours left behind is ended, anybody else's is respected.
  */
 static int claim(tr_myc_dump *d, tr_err *err)
@@ -181,7 +181,7 @@ static int begin(tr_myc_dump *d, const tr_myc_dump_from *from, tr_err *err)
 
 	if (set_session(d, from, err))
 		return -1;
-	if (s->mariadb && !from->to_end && claim(d, err))
+	if (!from->to_end && claim(d, err))
 		return -1;
 	/* Nobody needs to see a look back; and 0 throws out no other replica. */
 	if (!from->to_end && tr_myc_raw_register(d->c, s->server_id, s->replica_name))

@@ -3,9 +3,14 @@
 
 #ifndef TR_MYSQL_CLIENT_ORACLE
 
+#define HAVE_TLS 1 /* ma_pvio.h hides what TLS is without it */
+
+#include <dlfcn.h>
 #include <errmsg.h>
 #include <ma_pvio.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
@@ -128,6 +133,43 @@ int tr_myc_raw_register(MYSQL *c, uint32_t server_id, const char *name)
 	return result;
 }
 
+/* How many bytes TLS has decrypted that nobody has read. The library does not say, but the one below it does; which that
+ * is differs from build to build, and it is loaded already. */
+typedef struct tls_reader {
+	int (*openssl)(const void *ssl);
+	size_t (*gnutls)(void *session);
+} tls_reader;
+
+static int find_tls(MYSQL *c, tr_myc_raw_dump *d)
+{
+	tls_reader *reader = calloc(1, sizeof(*reader));
+	const char *name = NULL;
+	void *found = NULL;
+
+	if (!reader)
+		return -1;
+	if (mariadb_get_infov(c, MARIADB_TLS_LIBRARY, &name) == 0 && name && strncmp(name, "GnuTLS", 6) == 0) {
+		found = dlsym(RTLD_DEFAULT, "gnutls_record_check_pending");
+		memcpy(&reader->gnutls, &found, sizeof(found));
+	} else if (name) {
+		found = dlsym(RTLD_DEFAULT, "SSL_pending");
+		memcpy(&reader->openssl, &found, sizeof(found));
+	}
+	if (!found) {
+		free(reader);
+		c->net.last_errno = CR_SSL_CONNECTION_ERROR;
+		snprintf(c->net.last_error, sizeof(c->net.last_error), "the client's TLS library (%s) is not known here", name ? name : "?");
+		return -1;
+	}
+	d->reader = reader;
+	return 0;
+}
+
+static bool tls_pending(const MARIADB_TLS *tls, const tls_reader *reader)
+{
+	return reader->openssl ? reader->openssl(tls->ssl) > 0 : reader->gnutls(tls->ssl) > 0;
+}
+
 /* With GTIDs: flags u16, server id u32, file (length u32), position u64, set (length u32). Else: position u32, flags u16,
  * server id u32, file to the end. */
 int tr_myc_raw_dump_begin(MYSQL *c, tr_myc_raw_dump *d, tr_myc_wake *wake)
@@ -136,6 +178,9 @@ int tr_myc_raw_dump_begin(MYSQL *c, tr_myc_raw_dump *d, tr_myc_wake *wake)
 	int result;
 
 	(void)wake;
+	d->reader = NULL;
+	if (c->net.pvio && c->net.pvio->ctls && find_tls(c, d))
+		return -1;
 	tr_writer_init(&body, d->gtids.len + 1024);
 	if (d->by_gtid) {
 		put_le(&body, d->flags, 2);
@@ -151,20 +196,21 @@ int tr_myc_raw_dump_begin(MYSQL *c, tr_myc_raw_dump *d, tr_myc_wake *wake)
 		tr_writer_text(&body, d->file);
 	}
 	result = command(c, d->by_gtid ? DUMP_GTID_COMMAND : DUMP_COMMAND, &body);
+	if (result)
+		tr_myc_raw_dump_end(c, d);
 	tr_writer_release(&body);
 	return result;
 }
 
-/*
- * The library reads ahead into its cache, at most 16 KiB at a time. What TLS has decrypted is never left behind it: a read
- * asks for 16 KiB or more, and that is the largest record.
- */
+/* The library reads ahead into its cache, at most 16 KiB at a time. The rest of a long packet it reads past the cache, and no
+ * more than that: of a TLS record, which is decrypted as a whole, something may be left below. */
 bool tr_myc_raw_dump_pending(MYSQL *c, const tr_myc_raw_dump *d)
 {
 	const MARIADB_PVIO *io = c->net.pvio;
 
-	(void)d;
-	return io && io->cache && io->cache_pos < io->cache + io->cache_size;
+	if (!io)
+		return false;
+	return (io->cache && io->cache_pos < io->cache + io->cache_size) || (io->ctls && d->reader && tls_pending(io->ctls, d->reader));
 }
 
 int tr_myc_raw_dump_fd(MYSQL *c, const tr_myc_raw_dump *d)
@@ -191,7 +237,8 @@ int tr_myc_raw_dump_take(MYSQL *c, tr_myc_raw_dump *d, tr_slice *event)
 void tr_myc_raw_dump_end(MYSQL *c, tr_myc_raw_dump *d)
 {
 	(void)c;
-	(void)d;
+	free(d->reader);
+	d->reader = NULL;
 }
 
 #endif
