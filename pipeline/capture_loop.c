@@ -118,6 +118,9 @@ static int stream_phase(tr_session *s, bool had_position, tr_err *err)
 	if (tr_stream_listener_new(&h, s, err) != 0)
 		return -1;
 	result = p->source->ops->start(p->source, tr_host_listener_base(h), err);
+	/* From "now" means the first start, also when nothing happens before the second one: not every source keeps a slot. */
+	if (result == 0 && !had_position)
+		result = tr_session_note(s, TR_NOTE_IDENTITY, true, err);
 	if (result == 0) {
 		tr_pipeline_enter(p, TR_PIPELINE_STREAMING, NULL);
 		result = stream(s, tr_host_listener_base(h), err);

@@ -3,10 +3,10 @@
 
 #ifndef TR_MYSQL_CLIENT_ORACLE
 
-#define HAVE_TLS 1 /* ma_pvio.h hides what TLS is without it */
-
 #include <dlfcn.h>
 #include <errmsg.h>
+typedef unsigned char uchar; /* the next header's, which forgets it; and it shows TLS only to who asks */
+#define HAVE_TLS 1
 #include <ma_pvio.h>
 #include <poll.h>
 #include <stdio.h>

@@ -78,6 +78,15 @@ class Stream(MySqlCase):
         self.assert_ok(job.once())
         self.same(*load.TABLES)
 
+    def test_without_a_snapshot_it_begins_at_the_first_start(self):
+        """Also when nothing happened before that start ended: what comes between two starts is not lost."""
+        self.db = self.database("CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t VALUES (1, 'before')")
+        job = self.kafka_job(self.db, snapshot={"mode": "never"})
+        self.assert_ok(job.once())
+        self.db.sql("INSERT INTO t VALUES (2, 'between')")
+        self.assert_ok(job.once())
+        self.assertEqual(self.ops("t"), [("c", 2)])
+
     def test_transaction_open_at_the_snapshot(self):
         """Begun before the snapshot, committed after it: it comes by the stream, once."""
         self.db = self.database("CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t VALUES (1, 'there');")
@@ -184,6 +193,16 @@ class Stream(MySqlCase):
         after = [(line.get("value") or line)["after"] for line in lines]
         self.assertEqual([(a["id"], len(a["b"])) for a in after], [(1, 25165824), (2, 5)])
         self.assertEqual(after[0]["b"][-16:], "0123456789abcdef")
+
+    def test_the_end_of_an_encrypted_stream_is_not_left_in_its_last_record(self):
+        """A TLS record is decrypted as a whole; what it holds behind a packet must not wait for the next bytes of the server."""
+        job = self.started("CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, s text);")
+        for rows, size in ((100, 120), (30, 77), (100, 33), (9, 1999), (50, 500)):
+            self.db.sql(f"INSERT INTO t (s) {NUMBERS.format(rows)} SELECT REPEAT('x', {size}) FROM g; " * 8)
+            ended = job.once()
+            self.assert_ok(ended)
+            self.assertLess(ended.seconds, 10, "it waited for the server's heartbeat")
+        self.same("t")
 
     # -- the server's log -----------------------------------------------------------------------------------------------
 
@@ -422,7 +441,8 @@ class OnMariaDb118(Stream):
     """Of the tests, those whose servers' parts differ most between versions."""
     SERVER = "maria118"
     CHOSEN = {"test_snapshot_under_writes_joins_the_stream", "test_schema_changes_in_mid_stream", "test_xa_is_published_at_its_commit",
-              "test_compressed_events", "test_ended_connection", "test_minimal_metadata", "test_places_are_the_servers", "test_two_domains_of_mariadb_and_a_tag_of_mysql"}
+              "test_compressed_events", "test_ended_connection", "test_minimal_metadata", "test_places_are_the_servers",
+              "test_the_end_of_an_encrypted_stream_is_not_left_in_its_last_record", "test_two_domains_of_mariadb_and_a_tag_of_mysql"}
 
     def setUp(self):
         if self._testMethodName not in self.CHOSEN:
