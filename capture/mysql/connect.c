@@ -233,6 +233,24 @@ static int check_encrypted(MYSQL *c, const tr_myc_url *url, const char *host, tr
 	return tr_err_hint(err, "Nothing was read. Let the server support TLS, or choose another ssl-mode in source.url.");
 }
 
+/* The library would try again and again what a look at the file tells at once. */
+static int check_files(const tr_myc_url *url, tr_err *err)
+{
+	const struct {
+		const char *name, *path;
+	} files[] = {{"ssl-ca", url->ssl_ca}, {"ssl-capath", url->ssl_capath}, {"ssl-cert", url->ssl_cert}, {"ssl-key", url->ssl_key},
+		     {"defaults-file", url->defaults_file}};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		if (!files[i].path || access(files[i].path, R_OK) == 0)
+			continue;
+		tr_err_set(err, TR_E_CONFIG, "the file that %s names in source.url cannot be read", files[i].name);
+		tr_err_detail(err, "\"%s\": %s", files[i].path, strerror(errno));
+		return tr_err_hint(err, "Nothing was read. Check the path, and that user id %u may read it.", (unsigned)geteuid());
+	}
+	return 0;
+}
+
 /* Something else than a MySQL server may answer, too; that is a matter of the address. */
 static void login_error(MYSQL *c, const tr_myc_dial *dial, const tr_myc_host *host, tr_err *err)
 {
@@ -299,6 +317,8 @@ int tr_myc_connect(MYSQL **out, const tr_myc_dial *dial, size_t *host, tr_err *e
 	size_t count = dial->url->socket ? 1 : dial->url->host_count;
 
 	*out = NULL;
+	if (check_files(dial->url, err))
+		return -1;
 	pthread_once(&once, library_begin);
 	for (size_t i = 0; i < count; i++) {
 		size_t at = (dial->host + i) % count;
