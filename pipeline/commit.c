@@ -203,7 +203,7 @@ int tr_commit_save(tr_commit *c, tr_err *err)
 	tr_failpoint_at(TR_FP_DELIVERED);
 	p->record.sequence++;
 	p->record.delivery = p->transactional ? TR_STATE_EXACTLY_ONCE : TR_STATE_AT_LEAST_ONCE;
-	p->record.saved_at_ms = tr_clock_wall_ns() / 1000000;
+	tr_record_state_stamp(&p->record, p->record.saved_at_ms);
 	if (save(c, err) != 0) {
 		p->record.sequence--;
 		return -1;

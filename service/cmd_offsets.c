@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/clock.h"
 #include "service/cli.h"
 
 #define RECORD_MAX ((size_t)16 << 20)
@@ -18,6 +17,7 @@ typedef struct offsets {
 	tr_store *store;
 	tr_record_state record;
 	int found;
+	bool transactional;
 	bool unusable; /* something is stored that cannot be read */
 	uint64_t sequence;
 } offsets;
@@ -35,6 +35,7 @@ static int open_record(offsets *o, bool read_only, tr_err *err)
 {
 	tr_store_options options = tr_pipeline_store_options(o->pipeline, read_only);
 
+	o->transactional = options.transactional;
 	options.copies = o->copies;
 	options.copy_suffices = o->only_shows;
 	if (tr_store_open(&o->store, &options, err) < 0)
@@ -249,12 +250,17 @@ static int replace(const tr_cli *cli, offsets *o, tr_slice text, tr_err *err)
 	wanted = o->record;
 	tr_record_state_init(&o->record);
 	int result = take_over(o, err);
+	if (wanted.sequence < o->record.sequence)
+		wanted.sequence = o->record.sequence;
+	tr_record_state_stamp(&wanted, o->record.saved_at_ms);
 	tr_record_state_release(&o->record);
 	o->record = wanted;
 	if (result < 0)
 		return -1;
 	o->record.sequence++;
-	o->record.saved_at_ms = tr_clock_wall_ns() / 1000000;
+	/* Whoever wrote what was given: from now on it is this state that is right, whatever a topic says. */
+	if (!o->transactional)
+		o->record.delivery = TR_STATE_AT_LEAST_ONCE;
 	return o->store->ops->save(o->store, &o->record, err);
 }
 

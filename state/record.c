@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "core/clock.h"
 #include "core/text.h"
 #include "generated/version.h"
 
@@ -30,6 +31,13 @@ void tr_record_state_release(tr_record_state *r)
 	tr_writer_release(&r->identity);
 	tr_writer_release(&r->position);
 	tr_writer_release(&r->tables);
+}
+
+void tr_record_state_stamp(tr_record_state *r, int64_t after_ms)
+{
+	int64_t now_ms = tr_clock_wall_ns() / 1000000;
+
+	r->saved_at_ms = now_ms > after_ms ? now_ms : after_ms + 1;
 }
 
 /* What is written must read back: a member that is not an object would make the record unreadable. */

@@ -3,7 +3,7 @@
  *   {"version":2, "pipeline":"shop", "delivery":"exactly_once|at_least_once" (of who wrote it),
  *    "source":{identity…}, "position":{…source's own…} | null,
  *    "snapshot":{"state":"none|running|done","tables":{"public.orders":{"rows":n,"done":bool}}},
- *    "sequence":n (counts saves), "saved_at_ms":n, "reset":true (only then), "writer":"tailrace 0.1.0"}
+ *    "sequence":n (counts saves), "saved_at_ms":n (grows with it), "reset":true (only then), "writer":"tailrace 0.1.0"}
  * A record that says "reset" stands for none: a store that cannot remove its records writes it in their place.
  * Version 1 had neither "delivery" nor "reset"; its records are read as those of at_least_once. A higher version is refused
  * (STATE_NEWER); unknown members are kept out and reported as STATE_CORRUPT.
@@ -34,6 +34,8 @@ typedef struct tr_record_state {
 
 void tr_record_state_init(tr_record_state *r);
 void tr_record_state_release(tr_record_state *r);
+/* It is saved now, and after the one that was saved at the given time, whatever happened to the clock in between. */
+void tr_record_state_stamp(tr_record_state *r, int64_t after_ms);
 int tr_record_state_encode(const tr_record_state *r, const char *pipeline, tr_writer *out, tr_err *err);
 int tr_record_state_decode(tr_record_state *r, tr_slice text, tr_err *err);
 

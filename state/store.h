@@ -46,7 +46,8 @@ typedef struct tr_store_ops {
 	 * `offsets show`; a store that does not exist is then not an error: load finds nothing. What the options point to is
 	 * borrowed until free. */
 	int (*open)(tr_store **out, const tr_store_options *options, tr_err *err);
-	/* 1: found and read into record (initialised by the caller), 0: none stored, -1: damaged or newer version. */
+	/* 1: found and read into record (initialised by the caller), 0: none stored (of record only the count of saves to go on
+	 * from and the time of a reset may be set), -1: damaged or newer version. */
 	int (*load)(tr_store *s, tr_record_state *record, tr_err *err);
 	/* Durable on return. */
 	int (*save)(tr_store *s, const tr_record_state *record, tr_err *err);

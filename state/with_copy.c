@@ -4,7 +4,8 @@
  * proof that there was a record, should the topic be lost.
  *
  * Kept in this order, the copy never leads: records are written to Kafka first, removed from the copy first. It may lag by one
- * save. It is ahead only when it was the authority meanwhile (delivery at_least_once); then it is the one to go on from.
+ * save. It is ahead only when it was the authority meanwhile (delivery at_least_once); then it is the one to go on from. What
+ * was done to it then may have a lower count of saves (a reset, an import) and tells by its time, which only grows.
  */
 #include <stdlib.h>
 
@@ -57,6 +58,23 @@ static int records_lost(const store *s, uint64_t there, uint64_t here, tr_err *e
 				"`tailrace offsets reset`, then run, with a new snapshot.");
 }
 
+/* Written, or reset, behind Kafka's record while Kafka was not asked. */
+static bool is_later(const tr_record_state *copy, int copied, const tr_record_state *record)
+{
+	return copy->saved_at_ms > record->saved_at_ms && (copied == 0 || copy->delivery == TR_STATE_AT_LEAST_ONCE);
+}
+
+/* The count goes on above both, so that both take the next save. */
+static void take_copy(tr_record_state *copy, tr_record_state *record)
+{
+	tr_record_state older = *record;
+
+	*record = *copy;
+	*copy = older;
+	if (record->sequence < older.sequence)
+		record->sequence = older.sequence;
+}
+
 static int load(tr_store *base, tr_record_state *record, tr_err *err)
 {
 	store *s = self(base);
@@ -74,12 +92,16 @@ static int load(tr_store *base, tr_record_state *record, tr_err *err)
 		if (copy.delivery == TR_STATE_EXACTLY_ONCE) {
 			result = records_lost(s, found == 1 ? record->sequence : 0, copy.sequence, err);
 		} else {
-			tr_record_state older = *record;
-			*record = copy;
-			copy = older;
+			take_copy(&copy, record);
 			result = 1;
 		}
+	} else if (found == 1 && is_later(&copy, copied, record)) {
+		take_copy(&copy, record);
+		result = copied;
 	}
+	/* The next save is behind the reset. */
+	if (result == 0 && record->saved_at_ms < copy.saved_at_ms)
+		record->saved_at_ms = copy.saved_at_ms;
 	tr_record_state_release(&copy);
 	return result;
 }

@@ -9,6 +9,8 @@
  * would take three fsyncs and, unless its directory is synced too (synchronous=EXTRA), may undo the last commit after a power
  * failure: a position must not go back once it was confirmed. Readers (status, offsets show) never wait for the writer.
  *
+ * A reset leaves a row whose record says so: when it was made decides between this and an older record elsewhere (with_copy.c).
+ *
  * The file is made whole under another name first: an empty tailrace.db is damage, never a new state.
  */
 #include <errno.h>
@@ -20,6 +22,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "core/clock.h"
 #include "core/durable.h"
 #include "core/failpoint.h"
 #include "core/obj.h"
@@ -352,6 +355,19 @@ static int prepare(const store *s, const char *sql, sqlite3_stmt **out, const ch
 	return rc == SQLITE_OK ? 0 : db_error(s, s->db, rc, verb, err);
 }
 
+/* A record that says "reset" stands for none; when that was stays. Whether there is one. */
+static bool is_there(tr_record_state *record)
+{
+	int64_t saved_at_ms = record->saved_at_ms;
+
+	if (!record->reset)
+		return true;
+	tr_record_state_release(record);
+	tr_record_state_init(record);
+	record->saved_at_ms = saved_at_ms;
+	return false;
+}
+
 static int load(tr_store *base, tr_record_state *record, tr_err *err)
 {
 	store *s = self(base);
@@ -365,7 +381,7 @@ static int load(tr_store *base, tr_record_state *record, tr_err *err)
 	sqlite3_bind_text(stmt, 1, s->pipeline, -1, SQLITE_STATIC);
 	int rc = sqlite3_step(stmt);
 	if (rc == SQLITE_ROW)
-		result = decode_row(s, stmt, record, err) == 0 ? 1 : -1;
+		result = decode_row(s, stmt, record, err) == 0 ? is_there(record) : -1;
 	else
 		result = rc == SQLITE_DONE ? 0 : db_error(s, s->db, rc, "read", err);
 	sqlite3_finalize(stmt);
@@ -427,6 +443,16 @@ undo:
 	return -1;
 }
 
+static bool is_reset(tr_slice text)
+{
+	tr_record_state record;
+
+	tr_record_state_init(&record);
+	bool yes = tr_record_state_decode(&record, text, NULL) == 0 && record.reset;
+	tr_record_state_release(&record);
+	return yes;
+}
+
 /* The stored text as it is, readable or not: a reset is the way out of a record that cannot be read. */
 static int copy_record(store *s, char *backup, size_t backup_size, bool *found, tr_err *err)
 {
@@ -443,19 +469,39 @@ static int copy_record(store *s, char *backup, size_t backup_size, bool *found, 
 		goto out;
 	}
 	tr_slice text = tr_slice_of(sqlite3_column_text(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0));
-	if (tr_state_copy(s->dir, s->pipeline, text, backup, backup_size, err) != 0)
-		goto out;
-	*found = true;
-	result = 0;
+	*found = !is_reset(text);
+	result = *found ? tr_state_copy(s->dir, s->pipeline, text, backup, backup_size, err) : 0;
 out:
 	sqlite3_finalize(stmt);
 	return result;
 }
 
+static int write_reset(store *s, tr_err *err)
+{
+	tr_record_state none;
+	sqlite3_stmt *stmt = NULL;
+
+	tr_record_state_init(&none);
+	none.reset = true;
+	none.saved_at_ms = tr_clock_wall_ns() / 1000000;
+	tr_writer_reset(&s->text);
+	int result = tr_record_state_encode(&none, s->pipeline, &s->text, err);
+	tr_record_state_release(&none);
+	if (result != 0 ||
+	    prepare(s, "UPDATE pipeline SET sequence = 0, record = ?2, checksum = ?3 WHERE name = ?1", &stmt, "write", err) != 0)
+		return -1;
+	tr_slice text = tr_writer_view(&s->text);
+	sqlite3_bind_text(stmt, 1, s->pipeline, -1, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 2, (const char *)text.ptr, (int)text.len, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 3, checksum(s->pipeline, text));
+	int rc = sqlite3_step(stmt);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_DONE ? 0 : db_error(s, s->db, rc, "write", err);
+}
+
 static int reset(tr_store *base, char *backup, size_t backup_size, tr_err *err)
 {
 	store *s = self(base);
-	sqlite3_stmt *stmt = NULL;
 	bool found;
 
 	if (backup_size > 0)
@@ -464,14 +510,7 @@ static int reset(tr_store *base, char *backup, size_t backup_size, tr_err *err)
 		return refuse_read_only(s, err);
 	if (copy_record(s, backup, backup_size, &found, err) != 0)
 		return with_hint(s, err);
-	if (!found)
-		return 0;
-	if (prepare(s, "DELETE FROM pipeline WHERE name = ?1", &stmt, "write", err) != 0)
-		return -1;
-	sqlite3_bind_text(stmt, 1, s->pipeline, -1, SQLITE_STATIC);
-	int rc = sqlite3_step(stmt);
-	sqlite3_finalize(stmt);
-	return rc == SQLITE_DONE ? 0 : db_error(s, s->db, rc, "write", err);
+	return found ? write_reset(s, err) : 0;
 }
 
 static int list(tr_store *base, void (*each)(void *context, const char *pipeline, const tr_record_state *record), void *context,
@@ -490,6 +529,8 @@ static int list(tr_store *base, void (*each)(void *context, const char *pipeline
 	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		if (decode_row(s, stmt, &record, err) != 0)
 			goto out;
+		if (record.reset)
+			continue;
 		each(context, (const char *)sqlite3_column_text(stmt, 0), &record);
 	}
 	result = rc == SQLITE_DONE ? 0 : db_error(s, s->db, rc, "read", err);

@@ -102,6 +102,7 @@ class ExactlyOnce(Case):
             eventually(lambda: job.stored() is not None)
             # The slot serves one: the newer instance waits for it, having fenced the older one already.
             with other.background() as new:
+                eventually(lambda: other.log.exists() and "SLOT_BUSY" in new.tail(), what="the fence")
                 self.changes(2)
                 self.assertEqual(old.process.wait(60), 75)
                 eventually(lambda: len([r for r in self.records() if isinstance(r["value"], dict)]) > 0)
@@ -109,6 +110,67 @@ class ExactlyOnce(Case):
                 self.assertEqual(new.terminate(20), 0)
         self.assert_ok(other.once())
         self.compare()
+
+    # -- the other delivery meanwhile: the file is the authority then, whatever Kafka still says -----------------------------
+
+    def deliver(self, job, delivery):
+        job.write(job.config | {"delivery": delivery, "snapshot": {"mode": "never"}})
+        return job
+
+    def saved(self):
+        """Exactly once, with a good many saves in Kafka."""
+        job = self.start()
+        exported = self.folder / "exported.json"
+        for number in (1, 2, 3):
+            self.changes(number)
+            self.assert_ok(job.once())
+            if number == 1:
+                exported.write_text(job.command("offsets", "export").out, encoding="utf-8")
+        return job, exported
+
+    def drop_slot(self):
+        self.db.psql("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()")
+
+    def test_reset_of_the_copy_counts(self):
+        job, _ = self.saved()
+        self.assertEqual(self.deliver(job, "at_least_once").command("offsets", "reset", "--yes").code, 0)
+        self.drop_slot()
+        self.deliver(job, "exactly_once")
+        self.assertIn("no position is stored", job.command("offsets", "show").out)
+        # Kafka's position would be refused: its slot is gone.
+        self.assert_ok(job.once())
+        self.changes(4)
+        self.assert_ok(job.once())
+        self.compare()
+
+    def test_new_beginning_of_the_copy_counts(self):
+        """Its count of saves is lower than Kafka's."""
+        job, _ = self.saved()
+        high = job.stored()["sequence"]
+        self.assertEqual(self.deliver(job, "at_least_once").command("offsets", "reset", "--yes").code, 0)
+        self.drop_slot()
+        self.assert_ok(job.once())
+        self.changes(4)
+        self.assert_ok(job.once())
+        before = job.stored()
+        self.assertLess(before["sequence"], high)
+        self.assert_ok(self.deliver(job, "exactly_once").once())
+        self.changes(5)
+        self.assert_ok(job.once())
+        self.assertGreater(job.stored()["sequence"], high)
+        self.compare()
+
+    def test_import_into_the_copy_counts(self):
+        """The older position is asked for, so what lies behind it is published again."""
+        job, exported = self.saved()
+        self.deliver(job, "at_least_once")
+        ended = job.command("offsets", "import", str(exported), "--force", "--yes")
+        self.assertEqual(ended.code, 0, ended.err)
+        wanted = job.stored()["position"]
+        self.deliver(job, "exactly_once")
+        self.assertEqual(job.stored()["position"], wanted)
+        ended = job.once()  # PostgreSQL has no longer what is behind it, and that is what has to be said
+        self.assert_fails(ended, 65, "TR214", "has moved past the stored position")
 
     def test_readers_of_committed_records_see_nothing_of_an_open_transaction(self):
         job = self.start()
