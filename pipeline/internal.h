@@ -78,6 +78,8 @@ struct tr_session {
 };
 
 /* pipeline.c */
+/* Once; on the capture thread when it may have to wait for brokers. */
+int tr_pipeline_open_store(tr_pipeline *p, tr_err *err);
 /* Reads the durable record into p->record. */
 int tr_pipeline_load(tr_pipeline *p, tr_err *err);
 void tr_pipeline_enter(tr_pipeline *p, tr_pipeline_state state, const tr_err *err);

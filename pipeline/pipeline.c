@@ -131,17 +131,30 @@ tr_store_options tr_pipeline_store_options(const tr_pipeline_config *config, boo
 	return options;
 }
 
-static int open_store(tr_pipeline *p, tr_err *err)
+/* A store that may have to wait for brokers. */
+static bool store_waits(const tr_pipeline *p)
+{
+	const tr_store_ops *ops = tr_store_find(p->config->state_url, NULL);
+
+	return p->transactional || (ops && ops->entry);
+}
+
+int tr_pipeline_open_store(tr_pipeline *p, tr_err *err)
 {
 	tr_store_options options = tr_pipeline_store_options(p->config, false);
 
+	if (p->store)
+		return 0;
 	options.stop = &p->stop_flag;
 	if (p->transactional)
 		options.sink_transactional_id[0] = 0; /* our sink fences by itself */
-	if (tr_store_open(&p->store, &options, err) != 0)
-		return -1;
-	/* What has to wait for brokers is left to the capture thread. */
-	return p->store->ops->entry ? 0 : tr_pipeline_load(p, err);
+	return tr_store_open(&p->store, &options, err);
+}
+
+/* What has to wait for brokers is left to the capture thread: this one takes signals and starts the others. */
+static int open_store(tr_pipeline *p, tr_err *err)
+{
+	return store_waits(p) || (tr_pipeline_open_store(p, err) == 0 && tr_pipeline_load(p, err) == 0) ? 0 : -1;
 }
 
 int tr_pipeline_load(tr_pipeline *p, tr_err *err)

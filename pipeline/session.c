@@ -16,6 +16,8 @@ int tr_session_open(tr_session *s, tr_pipeline *p, tr_err *err)
 	s->ring = tr_ring_new(p->batch_count + 4);
 	if (!s->ring)
 		return tr_err_set(err, TR_E_MEMORY, "the batch ring could not be made");
+	if (tr_pipeline_open_store(p, err) != 0)
+		return -1;
 	if (ops->open(&s->sink, &p->sink_options, &p->metrics, err) != 0)
 		return -1;
 	/* Fence, then read: after it nobody else can move the state, and what an earlier session left open is decided. */

@@ -29,6 +29,21 @@ class Sink(Case):
         self.assert_fails(ended, 69, "TR501", "127.0.0.1:1", "sink.url")
         self.assertFalse((job.stored() or {}).get("position"))
 
+    def test_stop_while_no_broker_answers(self):
+        """Whatever waits for the brokers, the state or the sink, sees the signal."""
+        database = self.database(TABLE)
+        silent = self.silent_port()
+        for port, delivery, state in ((1, "exactly_once", f"file:{self.folder / 'a'}"), (1, "exactly_once", "kafka"),
+                                      (1, "at_least_once", "kafka"), (silent, "exactly_once", "kafka")):
+            with self.subTest(port=port, delivery=delivery, state=state):
+                job = self.kafka_job(database, sink={"url": f"kafka://127.0.0.1:{port}"}, delivery=delivery, state={"url": state},
+                                     source={"retry_for": "5m"})
+                with job.background() as program:
+                    eventually(lambda: program.status(), 20, what="the status page")
+                    time.sleep(3)
+                    program.check_alive()
+                    self.assertEqual(program.terminate(10), 0)
+
     def test_property_that_does_not_exist(self):
         job = self.kafka_job(self.database(TABLE), sink={"properties": {"lingr.ms": "5"}})
         self.assert_fails(job.once(), 78, "TR507", '"lingr.ms"')
