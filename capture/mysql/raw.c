@@ -5,8 +5,6 @@
 
 #include <dlfcn.h>
 #include <errmsg.h>
-typedef unsigned char uchar; /* the next header's, which forgets it; and it shows TLS only to who asks */
-#define HAVE_TLS 1
 #include <ma_pvio.h>
 #include <poll.h>
 #include <stdio.h>
@@ -165,7 +163,14 @@ static int find_tls(MYSQL *c, tr_myc_raw_dump *d)
 	return 0;
 }
 
-static bool tls_pending(const MARIADB_TLS *tls, const tls_reader *reader)
+/* How MARIADB_TLS begins, in 3.1 to 3.4: its header (ma_tls.h) needs one that distributions leave out. */
+typedef struct tls_state {
+	void *data;
+	MARIADB_PVIO *pvio;
+	void *ssl;
+} tls_state;
+
+static bool tls_pending(const tls_state *tls, const tls_reader *reader)
 {
 	return reader->openssl ? reader->openssl(tls->ssl) > 0 : reader->gnutls(tls->ssl) > 0;
 }

@@ -32,15 +32,18 @@ def processes_below(folder):
 
 
 class Quickstart(unittest.TestCase):
-    def setUp(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="tailrace-quickstart-test-"))
-        self.addCleanup(shutil.rmtree, self.folder, True)
-        self.folder.chmod(0o755)
-        self.tree, self.temp = self.folder / "tree", self.folder / "tmp"
-        self.temp.mkdir()
-        self.temp.chmod(0o755)
+    """One tree for all: the first builds it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Path(tempfile.mkdtemp(prefix="tailrace-quickstart-test-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder, True)
+        cls.folder.chmod(0o755)
+        cls.tree, cls.temp = cls.folder / "tree", cls.folder / "tmp"
+        cls.temp.mkdir()
+        cls.temp.chmod(0o755)  # reachable for the database's own user, not writable
         skip = shutil.ignore_patterns(".git", "build", "quickstart-data", "cases", "__pycache__")
-        shutil.copytree(ROOT, self.tree, ignore=skip)
+        shutil.copytree(ROOT, cls.tree, ignore=skip)
 
     def start(self, *arguments):
         return subprocess.Popen(["./quickstart", *arguments], cwd=self.tree, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

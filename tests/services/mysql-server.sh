@@ -19,9 +19,12 @@ root_of() {
   once "$name" fetch "$1" >&2
   echo "$cache/$name/root"
 }
-# The server refuses to run as root.
+# The server refuses to run as root. Its temporary files go beside its data: TMPDIR may be the caller's alone.
 owner=mysql
-as_owner() { if [ "$(id -u)" = 0 ]; then setpriv --reuid="$owner" --regid="$owner" --init-groups -- "$@"; else "$@"; fi; }
+as_owner() {
+  if [ "$(id -u)" = 0 ]; then TMPDIR=$dir/tmp setpriv --reuid="$owner" --regid="$owner" --init-groups -- "$@"
+  else TMPDIR=$dir/tmp "$@"; fi
+}
 ensure_owner() {
   [ "$(id -u)" = 0 ] || return 0
   getent group "$owner" >/dev/null || groupadd --system "$owner"
@@ -49,7 +52,7 @@ start() {
     return 0
   fi
   if [ ! -f "$dir/version" ]; then
-    rm -rf "$dir/data"; own_folder "$dir/data"
+    rm -rf "$dir/data"; own_folder "$dir/data"; own_folder "$dir/tmp"
     create >"$dir/create.log" 2>&1 || { tail -20 "$dir/create.log" >&2; rm -rf "$dir/data"; die "cannot make a data directory"; }
     echo "$version" >"$dir/version"
   fi
@@ -57,9 +60,8 @@ start() {
   rm -f "$dir/socket"      # we know that no server of ours runs; a kill leaves it behind
   local command
   mapfile -t command < <(server_command; options; settings_of "$@")
-  if [ "$(id -u)" = 0 ]; then
-    launch "$dir" setpriv --reuid="$owner" --regid="$owner" --init-groups -- "${command[@]}"
-  else launch "$dir" "${command[@]}"; fi
+  if [ "$(id -u)" = 0 ]; then command=(setpriv --reuid="$owner" --regid="$owner" --init-groups -- "${command[@]}"); fi
+  TMPDIR=$dir/tmp launch "$dir" "${command[@]}"
   echo "$port" >"$dir/port"; echo "$root" >"$dir/root"
   answers_or_dies "$dir/pid" 90 answers || { tail -5 "$dir/log" >&2; die "did not start: see $dir/log"; }
 }
