@@ -3,11 +3,13 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.request
 import uuid
 from pathlib import Path
 
@@ -74,6 +76,11 @@ class Bench:
                          f"{m.rss / 2**20:.0f}", f"{self.o.events / m.wall / 1000:.0f}k"])
         table(title, ["", "wall s", "min-max", f"/{floor_name.split()[0].removeprefix('pg_')}", "cpu s/1M", "sys s/1M", "RSS MiB", "events/s"], rows)
 
+    def print_cost(self, once, twice):
+        """once, twice: the runs of both deliveries."""
+        once, twice = middle(once), middle(twice)
+        print(f"  exactly once: {once.wall / twice.wall:.2f} of the time of at least once, {once.cpu / twice.cpu:.2f} of its CPU")
+
     def print_snapshot(self, runs, rows, floor_name, column):
         floor = middle(runs[floor_name]).wall
         table(f"snapshot: {rows} rows, medians of {self.o.rounds}", ["", "wall s", column, "cpu s/1M", "RSS MiB", "rows/s"],
@@ -96,11 +103,23 @@ class Bench:
         thread.start()
         return thread
 
-    def measure_latency(self, topic, arguments, write):
-        """Commits at a steady rate by write(); each row carries its commit time (at) as closely as SQL can know it."""
+    def save_ms(self, port):
+        """How long a save took in the mean (exactly once: the commit of a transaction), and how many there were."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+            values = dict(line.rsplit(" ", 1) for line in page.read().decode().splitlines() if not line.startswith("#"))
+        of = lambda name: sum(float(v) for k, v in values.items() if k.split("{")[0] == name)
+        saves = of("tailrace_saves_total")
+        return of("tailrace_save_seconds_total") / max(1, saves) * 1000, saves
+
+    def latency_of(self, topic, arguments, write):
+        """Commits at a steady rate by write(); each row carries its commit time (at) as closely as SQL can know it. The consumer
+        reads committed records only."""
         log = open(self.dir / "latency.log", "w")
-        service = subprocess.Popen([self.binary, "run", *arguments], stderr=log)
-        delays, stop, rate, seconds = [], threading.Event(), self.o.rate, self.o.seconds
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        service = subprocess.Popen([self.binary, "run", *arguments, "--set", f"http.listen=127.0.0.1:{port}"], stderr=log)
+        delays, stop, rate = [], threading.Event(), self.o.rate
 
         def seen(message, now):
             after = json.loads(message.value())["after"]
@@ -112,15 +131,20 @@ class Bench:
         time.sleep(2)
         stop.set()
         thread.join()
+        save_ms, saves = self.save_ms(port)
         service.terminate()
         service.wait()
         delays.sort()
         if not delays:
             sys.exit("no event arrived: " + (self.dir / "latency.log").read_text()[-2000:])
         at = lambda q: delays[min(len(delays) - 1, int(q * len(delays)))] * 1000
-        table(f"latency: commit to consumer at {rate} transactions/s for {seconds} s ({len(delays)} events)",
-              ["", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms"],
-              [["tailrace to Kafka", *(f"{at(q):.1f}" for q in (.5, .9, .99, .999, 1))]])
+        return [str(len(delays)), *(f"{at(q):.1f}" for q in (.5, .9, .99, .999, 1)), f"{save_ms:.1f}", f"{saves:.0f}"]
+
+    def measure_latency(self, measure):
+        """measure(delivery): latency_of() with a pipeline and a table of its own."""
+        table(f"latency: commit to consumer at {self.o.rate} transactions/s for {self.o.seconds} s",
+              ["", "events", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms", "save ms", "saves"],
+              [[f"tailrace to Kafka, {d.replace('_', ' ')}", *measure(d)] for d in ("at_least_once", "exactly_once")])
 
     def time_to_first_line(self, arguments):
         begin = time.monotonic()

@@ -114,6 +114,7 @@ class MySqlBench(Bench):
             runs[names[3]].append(self.once(self.from_the_begin("null:")))
             runs[names[4]].append(self.kcat(o.events, record))
         self.print_stream(runs, names[0], f"stream: {o.events} changes, {self.raw_bytes / 2**20:.0f} MiB of binary log, medians of {o.rounds}")
+        self.print_cost(runs[names[1]], runs[names[5]])
         kafka, null = middle(runs[names[1]]), middle(runs[names[3]])
         both = middle(runs[names[0]]).wall + middle(runs[names[4]]).wall
         print(f"  to Kafka: {kafka.wall / both:.2f} of {tool} and kcat one after the other; null sink: {o.events / null.cpu / 1000:.0f}k events per CPU second")
@@ -140,11 +141,13 @@ class MySqlBench(Bench):
             client.stdin.close()
 
     def latency(self):
-        self.db.sql("DROP TABLE IF EXISTS beat; CREATE TABLE beat (id bigint PRIMARY KEY, at double)")
-        name = self.next_name()
-        arguments = self.config(f"kafka://{self.broker}", name, "--set", "events.format=json", "--set", "snapshot.mode=never",
-                                "--set", f"state.url=file:{self.dir / name}", tables="bench.beat")
-        self.measure_latency(f"{name}.bench.beat", arguments, self.beat)
+        def measure(delivery):
+            self.db.sql("DROP TABLE IF EXISTS beat; CREATE TABLE beat (id bigint PRIMARY KEY, at double)")
+            name = self.next_name()
+            arguments = self.config(f"kafka://{self.broker}", name, "--set", "events.format=json", "--set", "snapshot.mode=never",
+                                    "--set", f"state.url=file:{self.dir / name}", f"--delivery={delivery}", tables="bench.beat")
+            return self.latency_of(f"{name}.bench.beat", arguments, self.beat)
+        self.measure_latency(measure)
 
     def start_time(self):
         """From exec to the first event at a consumer, for a table of one row."""

@@ -114,6 +114,7 @@ class PostgresBench(Bench):
             runs["kcat, as many bytes"].append(self.kcat(o.events, record))
         self.print_stream(runs, "pg_recvlogical to a file",
                           f"stream: {o.events} changes, {self.raw_bytes / 2**20:.0f} MiB of pgoutput, medians of {o.rounds}")
+        self.print_cost(runs["tailrace to Kafka, Avro"], runs["the same, at least once"])
 
     def snapshot(self):
         rows = int(self.pg.value("SELECT count(*) FROM t"))
@@ -134,11 +135,13 @@ class PostgresBench(Bench):
                         "-h", self.host, "-p", self.port, "-U", "postgres", "bench"], check=True, capture_output=True)
 
     def latency(self):
-        self.pg.psql("DROP TABLE IF EXISTS beat; CREATE TABLE beat (id bigint PRIMARY KEY, at double precision)")
-        self.pg.psql("ALTER PUBLICATION bench ADD TABLE beat")
-        name, arguments = self.config(f"kafka://{self.broker}", "--set", "source.tables=[public.beat]", "--set", "events.format=json",
-                                      "--set", "snapshot.mode=never")
-        self.measure_latency(f"{name}.public.beat", [a for a in arguments if a != "--tables=public.t"], self.beat)
+        def measure(delivery):
+            self.pg.psql("DROP TABLE IF EXISTS beat; DROP SEQUENCE IF EXISTS beat_id; CREATE TABLE beat (id bigint PRIMARY KEY, at double precision)")
+            self.pg.psql("ALTER PUBLICATION bench ADD TABLE beat")
+            name, arguments = self.config(f"kafka://{self.broker}", "--set", "source.tables=[public.beat]", "--set", "events.format=json",
+                                          "--set", "snapshot.mode=never", f"--delivery={delivery}")
+            return self.latency_of(f"{name}.public.beat", [a for a in arguments if a != "--tables=public.t"], self.beat)
+        self.measure_latency(measure)
 
     def start_time(self):
         """From exec to the first event at a consumer, for a table of one row."""

@@ -204,10 +204,13 @@ int tr_commit_save(tr_commit *c, tr_err *err)
 	p->record.sequence++;
 	p->record.delivery = p->transactional ? TR_STATE_EXACTLY_ONCE : TR_STATE_AT_LEAST_ONCE;
 	tr_record_state_stamp(&p->record, p->record.saved_at_ms);
+	int64_t begin_us = tr_clock_mono_us();
 	if (save(c, err) != 0) {
 		p->record.sequence--;
 		return -1;
 	}
+	tr_metric_add(&p->metrics, TR_M_SAVES, 1);
+	tr_metric_add(&p->metrics, TR_M_SAVE_TIME, tr_clock_mono_us() - begin_us);
 	tr_failpoint_at(TR_FP_RECORDED);
 	/* From here the position is durable, so the server may be told: a crash before this line only means that it tells the
 	 * same log again, which the start drops by the recorded position. */
