@@ -55,6 +55,7 @@ typedef struct tr_batch {
 	int64_t last_commit_us;   /* of the newest transaction inside; 0 = none */
 	uint64_t transactions, changes;
 	bool inside;              /* its position lies inside of a source transaction */
+	bool live;                /* sealed because the source had nothing more to read */
 	size_t accounted_bytes;   /* the pool's: what it counts for this batch */
 	/* owned by the delivery thread from here on */
 	tr_batch_state state;

@@ -45,6 +45,7 @@ int tr_commit_sending(tr_commit *c, const tr_batch *batch, tr_err *err)
 	c->moves |= batch->position.len > 0 || batch->progress.len > 0 || batch->note != TR_NOTE_NONE;
 	if (batch->position.len > 0)
 		c->inside = batch->inside;
+	c->live = batch->live;
 	return 0;
 }
 
@@ -115,6 +116,7 @@ static int remaining_ms(int64_t since_us, int64_t interval_ms)
 static int transaction_due_ms(const tr_commit *c, bool idle)
 {
 	const tr_pipeline_config *config = c->p->config;
+	int64_t interval_ms = config->transaction_interval_ms;
 
 	if (!c->open)
 		return c->dirty ? 0 : -1;
@@ -128,8 +130,11 @@ static int transaction_due_ms(const tr_commit *c, bool idle)
 		return 0;
 	/* Once it is overdue it may be cut anywhere: (commit position, index) is a position, too. */
 	if (c->inside)
-		return remaining_ms(c->begun_us, 2 * config->transaction_interval_ms);
-	return idle ? 0 : remaining_ms(c->begun_us, config->transaction_interval_ms);
+		return remaining_ms(c->begun_us, 2 * interval_ms);
+	if (idle)
+		return 0;
+	/* A reader that keeps up should not wait for us: commits take half of the time at most, events gather meanwhile. */
+	return remaining_ms(c->begun_us, c->live && c->took_us < interval_ms * 1000 ? c->took_us / 1000 : interval_ms);
 }
 
 int tr_commit_due_ms(const tr_commit *c, bool idle)
@@ -210,7 +215,8 @@ int tr_commit_save(tr_commit *c, tr_err *err)
 		return -1;
 	}
 	tr_metric_add(&p->metrics, TR_M_SAVES, 1);
-	tr_metric_add(&p->metrics, TR_M_SAVE_TIME, tr_clock_mono_us() - begin_us);
+	c->took_us = tr_clock_mono_us() - begin_us;
+	tr_metric_add(&p->metrics, TR_M_SAVE_TIME, c->took_us);
 	tr_failpoint_at(TR_FP_RECORDED);
 	/* From here the position is durable, so the server may be told: a crash before this line only means that it tells the
 	 * same log again, which the start drops by the recorded position. */

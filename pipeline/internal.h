@@ -114,7 +114,9 @@ typedef struct tr_commit {
 	bool open;
 	bool moves;                /* something sent in it moves the record */
 	bool inside;               /* what was sent ends inside of a source transaction */
+	bool live;                 /* what was sent ends where the source had nothing more to read */
 	int64_t begun_us;          /* monotonic */
+	int64_t took_us;           /* what the last commit took */
 	uint64_t bytes;            /* sent in it */
 	bool dirty;                /* something settled is not in the durable record */
 	bool urgent;               /* a note waits: save at once */

@@ -1,6 +1,7 @@
 /*
  * What the source reports to: events go through the emitter into the open batch; the batch is sealed when it is full, or
- * as soon as the source has nothing more to read (so that a quiet source has no added latency).
+ * as soon as the source has nothing more to read (so that a quiet source has no added latency). Inside of a transaction that
+ * is no end: the rest of it is on its way, and only when it stays away does the batch go without it.
  *
  * A batch is sealed only between events, so the records of one event (delete, tombstone, create of a key change) are never
  * apart, and the position written into it is exactly the one after its last event.
@@ -10,6 +11,8 @@
 
 /* A moved position without records (a keepalive, transactions of other tables) is recorded this often. */
 #define IDLE_POSITION_US (5 * 1000000)
+/* The rest of a transaction follows at once, unless the server or the network is in trouble. */
+#define REST_OF_TRANSACTION_US (20 * 1000)
 #define LISTENER_OF_MAGIC 0x11573e02u
 
 struct tr_host_listener {
@@ -19,10 +22,12 @@ struct tr_host_listener {
 	tr_emitter *emitter;
 	tr_batch *batch;          /* open, or NULL */
 	bool inside;              /* of a source transaction */
+	bool split;               /* the last sealed batch ended inside of one */
 	bool stream;              /* sealed with a position; a snapshot reader's rows move none */
 	size_t records_max;
 	int64_t heartbeat_due_us; /* monotonic; 0 = none */
 	int64_t position_us;      /* monotonic: when a position was last sealed */
+	int64_t opened_us;        /* monotonic: when the open batch was taken */
 	tr_writer last_position;
 };
 
@@ -34,7 +39,7 @@ static tr_host_listener *self(tr_listener *l)
 	return h;
 }
 
-static int seal(tr_host_listener *h, tr_err *err)
+static int seal(tr_host_listener *h, bool live, tr_err *err)
 {
 	tr_batch *batch = h->batch;
 
@@ -43,7 +48,8 @@ static int seal(tr_host_listener *h, tr_err *err)
 	h->batch = NULL;
 	tr_emitter_batch(h->emitter, NULL);
 	h->position_us = tr_clock_mono_us();
-	batch->inside = h->inside;
+	batch->inside = h->split = h->inside;
+	batch->live = live;
 	return tr_session_push(h->s, batch, h->stream, err);
 }
 
@@ -60,7 +66,7 @@ static tr_listen ready(tr_listener *l)
 	if (h->batch && !full(h))
 		return TR_LISTEN_OK;
 	/* The session keeps the error when its delivery thread has given up, the only way sealing fails. */
-	if (h->batch && seal(h, &(tr_err){0}) != 0)
+	if (h->batch && seal(h, false, &(tr_err){0}) != 0)
 		return TR_LISTEN_FAILED;
 	if (atomic_load_explicit(&h->s->failed, memory_order_relaxed))
 		return TR_LISTEN_FAILED;
@@ -73,6 +79,7 @@ static tr_listen ready(tr_listener *l)
 	h->batch = tr_batch_take(h->s->p->pool, h->stream ? 0 : 50);
 	if (!h->batch)
 		return TR_LISTEN_BUSY;
+	h->opened_us = tr_clock_mono_us();
 	tr_emitter_batch(h->emitter, h->batch);
 	return TR_LISTEN_OK;
 }
@@ -145,10 +152,19 @@ static int idle_position(tr_host_listener *h, int64_t now_us, tr_err *err)
 		tr_writer_reset(&h->last_position);
 		tr_writer_slice(&h->last_position, tr_writer_view(&position));
 		if (ready(&h->base) == TR_LISTEN_OK)
-			result = seal(h, err);
+			result = seal(h, true, err);
 	}
 	tr_writer_release(&position);
 	return result;
+}
+
+/* Whether the open batch, which holds something, should go now. */
+static bool worth_sealing(const tr_host_listener *h, int64_t now_us)
+{
+	if (h->inside)
+		return now_us - h->opened_us >= REST_OF_TRANSACTION_US;
+	/* Transactions that gave no record move only the position: no need to hurry, unless their records were sent before. */
+	return h->batch->count > 0 || h->split || now_us - h->position_us >= IDLE_POSITION_US;
 }
 
 static tr_listen on_idle(tr_listener *l, tr_err *err)
@@ -159,10 +175,9 @@ static tr_listen on_idle(tr_listener *l, tr_err *err)
 	if (heartbeat(h, now_us, err) != 0)
 		return failed(h, err);
 	if (h->batch && (h->batch->count > 0 || h->batch->transactions > 0)) {
-		/* Transactions that gave no record move only the position: no need to hurry. */
-		if (h->batch->count == 0 && now_us - h->position_us < IDLE_POSITION_US)
+		if (!worth_sealing(h, now_us))
 			return TR_LISTEN_OK;
-		return seal(h, err) == 0 ? TR_LISTEN_OK : failed(h, err);
+		return seal(h, true, err) == 0 ? TR_LISTEN_OK : failed(h, err);
 	}
 	return idle_position(h, now_us, err) == 0 ? TR_LISTEN_OK : failed(h, err);
 }
@@ -175,7 +190,7 @@ static tr_listen on_snapshot_progress(tr_listener *l, const tr_table *table, uin
 	(void)rows;
 	if (!table_done)
 		return TR_LISTEN_OK;
-	if (h->batch && h->batch->count > 0 && seal(h, err) != 0)
+	if (h->batch && h->batch->count > 0 && seal(h, false, err) != 0)
 		return failed(h, err);
 	tr_failpoint_at(TR_FP_SNAPSHOT_TABLE);
 	return TR_LISTEN_OK;
@@ -233,7 +248,7 @@ int tr_host_listener_free(tr_host_listener *h, bool discard, tr_err *err)
 		tr_batch_put_back(h->batch);
 		h->batch = NULL;
 	}
-	result = seal(h, err);
+	result = seal(h, false, err);
 	tr_emitter_free(h->emitter);
 	tr_writer_release(&h->last_position);
 	h->magic = h->base.magic = 0;

@@ -205,8 +205,8 @@ const tr_option tr_options[] = {
  .help = "file: compression of Avro blocks."},
 
 {"transaction.interval", DURATION, "500ms", AT(pipeline.transaction_interval_ms), .min = 1, .max = 60000,
- .help = "exactly_once: a transaction is committed after this time while busy; at once when idle."},
-{"transaction.bytes", SIZE, "16MiB", AT(pipeline.transaction_bytes), .min = 4096, .max = INT64_MAX,
+ .help = "exactly_once: a transaction is committed after this time while there is more to read; at once when not."},
+{"transaction.bytes", SIZE, "64MiB", AT(pipeline.transaction_bytes), .min = 4096, .max = INT64_MAX,
  .help = "exactly_once: a transaction is committed when it holds this much, rather at the end of a source transaction."},
 {"transaction.timeout", DURATION, "60s", AT(pipeline.transaction_timeout_ms), .min = 1000, .max = 900000,
  .help = "exactly_once: the brokers abort a transaction that is open for longer (transaction.max.timeout.ms is their limit)."},

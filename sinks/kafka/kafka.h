@@ -38,6 +38,7 @@ typedef struct tr_kafka_sink {
 	tr_batch *current;     /* being produced; NULL = none */
 	size_t held;           /* the newest of inflight that wait for their turn */
 	size_t turn_bytes;     /* produced since the queue was last empty */
+	int64_t committed_us;  /* monotonic: when the last transaction was committed; 0 = none */
 	size_t next;           /* its first record that is not produced */
 	size_t queued;         /* records produced and not reported */
 	tr_kafka_handle *handles, *dead_letter;

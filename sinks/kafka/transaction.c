@@ -6,6 +6,7 @@
  * it answers. So after `fence` nothing of an earlier instance is undecided, and what the state topic says is the outcome.
  */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/failpoint.h"
@@ -18,6 +19,9 @@
 /* Longer than the brokers keep a transaction open: then they have decided, and waiting does not help. */
 #define COMMIT_GRACE_MS 30000
 #define ABORT_MS 5000
+/* The coordinator answers a commit before its markers are written, and a new transaction meanwhile with "concurrent
+ * transactions", upon which librdkafka waits for 20 ms. */
+#define MARKERS_US 4000
 
 /* Takes the error over. */
 static int refused(tr_kafka_sink *s, rd_kafka_error_t *e, const char *verb, tr_err *err)
@@ -73,6 +77,10 @@ int tr_kafka_fence(tr_sink *base, const volatile bool *stop, tr_err *err)
 int tr_kafka_begin(tr_sink *base, tr_err *err)
 {
 	tr_kafka_sink *s = tr_kafka_self(base);
+	int64_t left_us = s->committed_us + MARKERS_US - tr_clock_mono_us();
+
+	if (left_us > 0)
+		usleep((useconds_t)left_us);
 	rd_kafka_error_t *e = rd_kafka_begin_transaction(s->client.rk);
 
 	return e ? refused(s, e, "begin", err) : 0;
@@ -110,8 +118,10 @@ int tr_kafka_commit(tr_sink *base, const tr_sink_entry *entry, tr_err *err)
 		/* Flushes first, so a failure of the entry's delivery is an error here, too. */
 		rd_kafka_error_t *e = rd_kafka_commit_transaction(s->client.rk, SLICE_MS);
 
-		if (!e)
+		if (!e) {
+			s->committed_us = tr_clock_mono_us();
 			return 0;
+		}
 		/* Only time ran out: the same call goes on where it was. The outcome is open until it says 0. */
 		if (!rd_kafka_error_is_retriable(e) || atomic_load(&s->client.stop) || tr_clock_mono_us() > deadline_us)
 			return refused(s, e, "commit", err);
