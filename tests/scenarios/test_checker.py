@@ -108,6 +108,16 @@ class Checker(unittest.TestCase):
         done = checker.in_gtid_set("0-2-10,5-1-3")
         self.assertEqual([done(event(g)) for g in ("0-2-10", "0-1-9", "0-2-11", "5-9-4", "1-2-3")], [True, True, False, False, False])
 
+    def test_an_incomplete_transaction_is_found(self):
+        """By the transaction topic: an event missing, a doubled announcement, an END that never came."""
+        def change(order):
+            return {"topic": "x.public.t", "value": {"op": "c", "transaction": {"id": "7:90", "total_order": order}}}
+        begin, end = ({"topic": "x.transaction", "value": {"status": s, "id": "7:99", "event_count": 2}} for s in ("BEGIN", "END"))
+        whole = [begin, change(1), change(2), end]
+        self.assertEqual(checker.transaction_faults(whole, "x.transaction"), [])
+        for broken in (whole[:2] + whole[3:], [begin] + whole, whole[:3], whole[1:], whole + [change(2)], [change(1)]):
+            self.assertNotEqual(checker.transaction_faults(broken, "x.transaction"), [])
+
     def test_a_torn_transaction_is_found(self):
         records = [{"key": {"id": k}, "value": {"op": "u", "after": {"balance": b}, "source": {"txId": tx, "lsn": 0}}}
                    for tx, k, b in ((1, 1, 90), (1, 2, 110), (2, 1, 80), (2, 2, 120))]

@@ -10,51 +10,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from trtest import checker, load  # noqa: E402
-from trtest.case import Case, main  # noqa: E402
+from trtest.case import main  # noqa: E402
 from trtest.kafka import Kafka  # noqa: E402
+from trtest.loaded import Loaded  # noqa: E402
 from trtest.own import OwnKafka, OwnPostgres  # noqa: E402
 from trtest.records import topics_of  # noqa: E402
-from trtest.replay import replay, row_key  # noqa: E402
 
 KILLS = 8
 
 
-class Kill(Case):
+class Kill(Loaded):
     LIMIT_SECONDS = 240
-
-    def make(self, server=None, **more):
-        self.db = self.database(load.SCHEMA, server)
-        source = {"retry_for": "60s", "retry_delay_max": "300ms"}
-        return self.kafka_job(self.db, source=source, **more)
-
-    def settle(self, kafka, program):
-        """Until all that was committed has been published."""
-        end = self.db.value("SELECT pg_current_wal_lsn() - '0/0'")
-        deadline = time.monotonic() + 60
-        while True:
-            program.check_alive()
-            self.db.psql("SELECT pg_logical_emit_message(false, 'tests', 'end')")
-            confirmed = self.db.value(f"SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots WHERE slot_name = 'tailrace_{self.tag}'")
-            if confirmed and int(confirmed) >= int(end):
-                return kafka.wait_quiet(topics_of(self.tag), 0.5)
-            if time.monotonic() > deadline:
-                self.fail(f"the slot stands at {confirmed}, the log at {end}; {program.status()}\n{program.tail()}")
-            time.sleep(0.2)
-
-    def judge(self, kafka, since=()):
-        records = self.records(kafka)
-        faults, repeated, firsts = checker.check(records, self.db, load.TABLES, f"{self.tag}.public", since)
-        self.assertEqual(faults[:10], [], f"{len(faults)} faults")
-        total = load.ACCOUNTS * load.BALANCE
-        accounts = [r for r in records if r["topic"] == f"{self.tag}.public.account"]
-        began = replay([r for r in accounts if isinstance(r["value"], dict) and r["value"]["op"] == "r"])
-        sums = checker.sums_faults(firsts["account"], "balance", total, {k: row["balance"] for k, row in began.items()})
-        self.assertEqual(sums[:5], [], "a transaction was torn apart")
-        counts = {t: len(f) for t, f in firsts.items()}
-        print(f"{len(records)} records, events {counts}, {repeated} repeated", file=sys.stderr)
-        self.assertGreater(min(counts.values()), 100, "there was no load")
-        self.assertTrue(row_key)
-        return repeated
 
     def stored_lsn(self, job):
         """The end of the newest transaction that the record has left behind."""

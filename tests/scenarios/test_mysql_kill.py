@@ -8,44 +8,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from trtest import checker, load  # noqa: E402
-from trtest.case import MySqlCase, eventually, main  # noqa: E402
+from trtest.case import main  # noqa: E402
 from trtest.kafka import Kafka  # noqa: E402
+from trtest.loaded import LoadedMySql  # noqa: E402
 from trtest.own import OwnKafka, OwnMySql  # noqa: E402
 from trtest.records import topics_of  # noqa: E402
-from trtest.replay import replay  # noqa: E402
 
 KILLS = 8
 
 
-class Kill(MySqlCase):
+class Kill(LoadedMySql):
     LIMIT_SECONDS = 240
-
-    def make(self, server=None, **more):
-        self.db = self.database(load.MYSQL_SCHEMA, server)
-        return self.kafka_job(self.db, source={"retry_for": "60s", "retry_delay_max": "300ms"}, **more)
-
-    def settle(self, kafka, program):
-        """Until all that was committed has been published: a last row comes after everything."""
-        program.wait_state()
-        kafka.wait_quiet(topics_of(self.tag), 0.5, alive=program.check_alive)
-        topic = f"{self.tag}.{self.tag}.item"
-        mark = sum(kafka.high_marks(lambda t: t == topic).values())
-        self.db.sql("INSERT INTO item VALUES (999999, 'end', UUID_SHORT())")
-        eventually(lambda: sum(kafka.high_marks(lambda t: t == topic).values()) > mark, 30, what="the last row")
-        kafka.wait_quiet(topics_of(self.tag), 0.5, alive=program.check_alive)
-
-    def judge(self, kafka, since=()):
-        records = self.records(kafka)
-        faults, repeated, firsts = checker.check(records, self.db, load.TABLES, f"{self.tag}.{self.tag}", since)
-        self.assertEqual(faults[:10], [], f"{len(faults)} faults")
-        accounts = [r for r in records if r["topic"] == f"{self.tag}.{self.tag}.account"]
-        began = replay([r for r in accounts if isinstance(r["value"], dict) and r["value"]["op"] == "r"])
-        sums = checker.sums_faults(firsts["account"], "balance", load.ACCOUNTS * load.BALANCE, {k: row["balance"] for k, row in began.items()})
-        self.assertEqual(sums[:5], [], "a transaction was torn apart")
-        counts = {t: len(f) for t, f in firsts.items()}
-        print(f"{len(records)} records, events {counts}, {repeated} repeated", file=sys.stderr)
-        self.assertGreater(min(counts.values()), 100, "there was no load")
-        return repeated
 
     def left_behind(self, job):
         position = (job.stored() or {}).get("position") or {}

@@ -108,6 +108,37 @@ def sums_faults(records, column, total, rows):
     return faults
 
 
+def transaction_faults(records, topic):
+    """With events.transaction_metadata: each transaction is announced once, ended once, and has in between as many events as its
+    END says, numbered without a gap. Its events may lie in topics that `records` leaves out: give all."""
+    faults, begun, ended, orders = [], set(), {}, {}
+    for r in records:
+        value = r["value"]
+        if r["topic"] == topic:
+            seen, tx = (begun, ended)[value["status"] == "END"], transaction_name(value["id"])
+            if tx in seen:
+                faults.append(f"transaction {tx} has {value['status']} twice")
+            if seen is begun:
+                begun.add(tx)
+            else:
+                ended[tx] = value["event_count"]
+        elif isinstance(value, dict) and value.get("transaction"):
+            orders.setdefault(transaction_name(value["transaction"]["id"]), []).append(value["transaction"]["total_order"])
+    for tx in sorted(begun ^ ended.keys()):
+        faults.append(f"transaction {tx} has no {'END' if tx in begun else 'BEGIN'}")
+    for tx in sorted(orders.keys() - ended.keys()):
+        faults.append(f"events of transaction {tx}, which has no END")
+    for tx, count in ended.items():
+        if sorted(orders.get(tx, [])) != list(range(1, count + 1)):
+            faults.append(f"transaction {tx} has {len(orders.get(tx, []))} events, its END says {count}")
+    return faults
+
+
+def transaction_name(text):
+    """PostgreSQL's is txid:lsn, and the lsn is the event's; that of the others is the same for all."""
+    return text.split(":")[0] if re.fullmatch(r"\d+:\d+", text) else text
+
+
 def before_lsn(lsn):
     """Which events a stored position of PostgreSQL has left behind."""
     import json

@@ -1,5 +1,6 @@
 # Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
 """A Kafka cluster: topics, and everything that is in them."""
+import threading
 import time
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -93,3 +94,49 @@ class Kafka:
                     raise RuntimeError(f"{m.topic()}: {m.error()}")
         self.consumer.unassign()
         return sorted(messages, key=lambda m: (m.topic(), m.partition(), m.offset()))
+
+    # -- who leads what -------------------------------------------------------------------------------------------------------
+
+    def leader(self, topic, partition=0):
+        """The node that leads it, or -1."""
+        found = self.admin.list_topics(timeout=20).topics.get(topic)
+        return found.partitions[partition].leader if found and partition in found.partitions else -1
+
+    def coordinator(self, transactional_id):
+        """The node that decides about the transactions of that id: who leads its partition of the brokers' own topic."""
+        topic = "__transaction_state"
+        count = len(self.admin.list_topics(timeout=20).topics[topic].partitions)
+        number = 0
+        for letter in transactional_id:  # String.hashCode
+            number = (31 * number + ord(letter)) & 0xFFFFFFFF
+        return self.leader(topic, (number & 0x7FFFFFFF) % count)
+
+
+class Watch:
+    """A reader of committed records beside everything else: when something arrived, and how long nothing did."""
+
+    def __init__(self, bootstrap, topics):
+        self.consumer = Consumer({"bootstrap.servers": bootstrap, "log_level": 0, "group.id": "watch", "enable.auto.commit": False,
+                                  "auto.offset.reset": "earliest", "isolation.level": "read_committed",
+                                  "reconnect.backoff.max.ms": 500, "socket.timeout.ms": 5000})
+        self.consumer.assign([TopicPartition(t, 0, 0) for t in topics])
+        self.last, self.gaps, self.ending = time.monotonic(), [], threading.Event()
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+
+    def read(self):
+        while not self.ending.is_set():
+            arrived = [m for m in self.consumer.consume(500, timeout=0.1) if m.error() is None]
+            if arrived:
+                now = time.monotonic()
+                self.gaps.append((now, now - self.last))
+                self.last = now
+
+    def interruption(self, since):
+        """The longest time without a record that ended after `since`, or goes on."""
+        return max([gap for end, gap in list(self.gaps) if end >= since] + [time.monotonic() - self.last])
+
+    def close(self):
+        self.ending.set()
+        self.thread.join()
+        self.consumer.close()

@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from .mysql import MySql
 from .postgres import Postgres
+from .proxy import Proxy
 
 SERVICES = Path(__file__).resolve().parents[2] / "services"
 
@@ -26,18 +28,27 @@ def service(name, *arguments, timeout=150):
     return done.stdout.strip()
 
 
-def port_pair():
-    """Two neighbouring free ports below the range of outgoing connections; a Kafka node takes the second for its controller."""
+def port_block(count):
+    """The first of so many neighbouring free ports below the range of outgoing connections."""
     for _ in range(100):
         port = 12000 + 2 * random.SystemRandom().randrange(10000)
-        with socket.socket() as a, socket.socket() as b:
-            try:
-                a.bind(("127.0.0.1", port))
-                b.bind(("127.0.0.1", port + 1))
-                return port
-            except OSError:
-                continue
+        if all(is_free(port + i) for i in range(count)):
+            return port
     raise ServiceError("no free port")
+
+
+def is_free(port):
+    with socket.socket() as s:
+        try:
+            s.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
+
+
+def port_pair():
+    """A Kafka node takes the second for its controller."""
+    return port_block(2)
 
 
 class Own:
@@ -138,3 +149,58 @@ class OwnKafka(Own):
     def kill(self):
         service("kafka", "kill", self.dir)
 
+
+class OwnCluster(Own):
+    """Three brokers, replication 3, two in sync. With `lines` each has a listener that clients reach through a proxy only:
+    `line` is the bootstrap of that way, `bootstrap` the direct one."""
+
+    NODES = (1, 2, 3)
+
+    def __init__(self, *properties, lines=False):
+        super().__init__("cluster", port_block(6))
+        self.bootstrap = ",".join(f"127.0.0.1:{self.node_port(n)}" for n in self.NODES)
+        self.properties, self.proxies = list(properties), {}
+        if lines:
+            self.add_lines()
+        self.start()
+
+    def node_port(self, node):
+        return self.port + 2 * (node - 1)
+
+    def add_lines(self):
+        ports = port_block(6)
+        for n in self.NODES:
+            direct, inner, outer = self.node_port(n), ports + n - 1, ports + n + 2
+            self.properties += [
+                f"{n}:listeners=PLAINTEXT://127.0.0.1:{direct},LINE://127.0.0.1:{inner},CONTROLLER://127.0.0.1:{direct + 1}",
+                f"{n}:advertised.listeners=PLAINTEXT://127.0.0.1:{direct},LINE://127.0.0.1:{outer}",
+                f"{n}:listener.security.protocol.map=PLAINTEXT:PLAINTEXT,LINE:PLAINTEXT,CONTROLLER:PLAINTEXT"]
+            self.proxies[n] = Proxy(outer, ("127.0.0.1", inner))
+        self.line = ",".join(f"127.0.0.1:{p.port}" for p in self.proxies.values())
+
+    def start(self):
+        service("kafka", "start", self.dir, self.port, 3, *self.properties, timeout=200)
+
+    def start_node(self, node):
+        service("kafka", "start-node", self.dir, node, timeout=200)
+
+    def kill(self, *nodes):
+        """All at once when none is named."""
+        service("kafka", "kill", self.dir, *nodes)
+
+    def pause(self, node):
+        os.kill(self.pid(node), signal.SIGSTOP)
+
+    def resume(self, node):
+        os.kill(self.pid(node), signal.SIGCONT)
+
+    def pid(self, node):
+        return int((self.dir / f"node-{node}" / "pid").read_text(encoding="utf-8").split()[0])
+
+    def stop(self):
+        service("kafka", "kill", self.dir)
+
+    def remove(self):
+        for proxy in self.proxies.values():
+            proxy.close()
+        super().remove()
