@@ -12,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from trtest.case import ROW_SECRET, Case, eventually, main  # noqa: E402
+from trtest.preload import SYNC, Preload  # noqa: E402
 
 TABLE = f"CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t VALUES (1, '{ROW_SECRET}');"
 
@@ -118,6 +119,33 @@ class State(Case):
             self.assertEqual(refused.code, 75, refused.out + refused.err)
             self.assertEqual(first.terminate(), 0)
         self.assert_ok(job.once())
+
+    def no_sync(self, job, disk):
+        """The stream ends with 74 at a row that cannot be made durable."""
+        with job.background(environment=disk.environment) as program:
+            program.wait_state()
+            disk.on()
+            self.db.psql("INSERT INTO t VALUES (2, 'not durable yet')")
+            self.assertEqual(program.process.wait(30), 74, program.tail())
+            self.assertRegex(program.tail(), "TR601|TR508")
+        disk.off()
+
+    def test_disk_that_cannot_sync(self):
+        """What could not be made durable is not confirmed, and the next start has everything."""
+        job = self.captured()
+        before = job.stored()["position"]
+        self.no_sync(job, Preload(self.folder, SYNC))
+        self.assertEqual(job.stored()["position"], before)
+        self.assert_ok(job.once())
+        self.assertNotEqual(job.stored()["position"], before)
+
+    def test_disk_of_the_copy_that_cannot_sync(self):
+        """Exactly once: the position is Kafka's, and the copy that is behind it is made good by the next start."""
+        self.db = self.database(TABLE)
+        job = self.kafka_job(self.db, delivery="exactly_once")
+        self.no_sync(job, Preload(self.folder, SYNC))
+        self.assert_ok(job.once())
+        self.assertEqual([r["key"]["id"] for r in self.records()], [1, 2])
 
     def test_directory_that_cannot_be_made(self):
         (self.folder / "flat").write_text("a file", encoding="utf-8")

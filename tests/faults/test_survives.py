@@ -2,8 +2,6 @@
 # Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
 """Bad days of a running pipeline, the same on PostgreSQL, MySQL and MariaDB, exactly once and under load: whatever happens to the
 line, the server, the login or the program, nothing is lost, nothing is doubled, and it says what is wrong."""
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,29 +11,9 @@ from trtest import load, servers  # noqa: E402
 from trtest.case import Job, eventually, main  # noqa: E402
 from trtest.loaded import Loaded, LoadedMySql  # noqa: E402
 from trtest.own import OwnMySql, OwnPostgres, port_pair  # noqa: E402
+from trtest.preload import WALL_CLOCK, Preload  # noqa: E402
 from trtest.proxy import Proxy  # noqa: E402
 
-SHIFT_SOURCE = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <time.h>
-
-/* The wall clock is as many seconds off as the file has bytes, forwards or (BACK=1) backwards. */
-int clock_gettime(clockid_t clock, struct timespec *out)
-{
-	static int (*real)(clockid_t, struct timespec *);
-	struct stat file;
-
-	if (!real)
-		real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
-	int result = real(clock, out);
-	if (clock == CLOCK_REALTIME && stat(getenv("SHIFT_FILE"), &file) == 0)
-		out->tv_sec += getenv("SHIFT_BACK") ? -file.st_size : file.st_size;
-	return result;
-}
-"""
 DAY_S = 86400
 
 
@@ -180,28 +158,18 @@ class Survives:
 
     # -- the machine ----------------------------------------------------------------------------------------------------------
 
-    def shifted(self, back):
-        """An environment in which the wall clock jumps when the file grows to a size."""
-        source, library, file = (self.folder / name for name in ("shift.c", "shift.so", "shift"))
-        source.write_text(SHIFT_SOURCE, encoding="utf-8")
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"], check=True)
-        more = {"SHIFT_BACK": "1"} if back else {}
-        options = os.environ.get("ASAN_OPTIONS", "")
-        return file, {"LD_PRELOAD": str(library), "SHIFT_FILE": str(file), "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0", **more}
-
     def test_wall_clock_jumps(self):
         """A day forwards, a day back: no wait becomes a day long, no commit is early, nothing is given up."""
         for back in (False, True):
-            file, environment = self.shifted(back)
+            wall = Preload(self.folder, WALL_CLOCK, **({"PRELOAD_BACK": "1"} if back else {}))
             job = self.once_job() if not back else job
-            with job.background(environment=environment) as program:
+            with job.background(environment=wall.environment) as program:
                 program.wait_state()
                 with load.Load(self.db):
                     time.sleep(1.5)
-                    with open(file, "wb") as f:
-                        f.truncate(DAY_S)  # nothing is written: a hole
+                    wall.on(DAY_S)
                     time.sleep(2)
-                    file.unlink()
+                    wall.off()
                     time.sleep(1.5)
                 self.settle(self.kafka, program)
                 self.assertEqual(program.status()["restarts"], 0)

@@ -329,6 +329,14 @@ class Stream(MySqlCase):
         self.assertEqual(self.ops("t")[2:], [("u", 1), ("d", 2), ("c", 20), ("c", 3)])
         self.same("t")
 
+    def test_one_key_many_times_in_a_transaction(self):
+        job = self.started("CREATE TABLE t (id int PRIMARY KEY, s varchar(20)); INSERT INTO t VALUES (1, 'a'), (2, 'b');")
+        self.db.sql("BEGIN; DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1, 'again'); SAVEPOINT s; INSERT INTO t VALUES (9, 'no'); ROLLBACK TO s;"
+                    "UPDATE t SET id = 3 WHERE id = 1; UPDATE t SET id = 1 WHERE id = 2; REPLACE INTO t VALUES (1, 'new'); DELETE FROM t WHERE id = 3; COMMIT;")
+        self.assert_ok(job.once())
+        self.assertEqual(self.ops("t")[2:], [("d", 1), ("c", 1), ("d", 1), ("c", 3), ("d", 2), ("c", 1), ("u", 1), ("d", 3)])
+        self.same("t")
+
     def test_keys_that_are_equal_to_the_collation(self):
         """'a' and 'A' are one key to the server, and two to a topic."""
         job = self.started("CREATE TABLE t (id varchar(10) PRIMARY KEY, n int); INSERT INTO t VALUES ('a', 1);")

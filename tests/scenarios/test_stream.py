@@ -136,6 +136,38 @@ class Stream(Case):
         self.assertEqual([v["op"] for v in self.values("u")], ["c", "t"])
         self.same("t", "u")
 
+    def test_one_key_many_times_in_a_transaction(self):
+        self.db = self.database("CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t VALUES (1, 'a'), (2, 'b');")
+        job = self.kafka_job(self.db)
+        self.assert_ok(job.once())
+        self.db.psql("BEGIN; DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1, 'again'); UPDATE t SET id = 3 WHERE id = 1;"
+                     "UPDATE t SET id = 1 WHERE id = 2; INSERT INTO t VALUES (2, 'new'); DELETE FROM t WHERE id = 3; COMMIT;")
+        self.assert_ok(job.once())
+        self.assertEqual([(v["op"], (v["after"] or v["before"])["id"]) for v in self.values("t")][2:],
+                         [("d", 1), ("c", 1), ("d", 1), ("c", 3), ("d", 2), ("c", 1), ("c", 2), ("d", 3)])
+        self.same("t")
+
+    def test_keys_that_are_equal_to_the_collation(self):
+        """'a' and 'A' are one key to the server, and two to a topic."""
+        self.db = self.database("CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+                                "CREATE TABLE t (id text COLLATE any_case PRIMARY KEY, n int); INSERT INTO t VALUES ('a', 1);")
+        job = self.kafka_job(self.db)
+        self.assert_ok(job.once())
+        self.db.psql("UPDATE t SET id = 'A', n = 2 WHERE id = 'a'")
+        self.assert_ok(job.once())
+        self.assertEqual([v["op"] for v in self.values("t")], ["r", "d", "c"])
+        self.same("t")
+
+    def test_table_dropped_and_made_again(self):
+        self.db = self.database("CREATE TABLE t (id int PRIMARY KEY, s text);")
+        self.db.psql(f"CREATE PUBLICATION tailrace_{self.tag} FOR ALL TABLES")
+        job = self.kafka_job(self.db, source={"create": True, "tables": ["public.t"]})
+        self.assert_ok(job.once())
+        self.db.psql("INSERT INTO t VALUES (1, 'old'); DROP TABLE t; CREATE TABLE t (id bigint PRIMARY KEY, n numeric(4,1)); INSERT INTO t VALUES (2, 3.5);")
+        self.db.psql("BEGIN; DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, u uuid); INSERT INTO t VALUES (3, NULL); COMMIT;")
+        self.assert_ok(job.once())
+        self.assertEqual([sorted(v["after"]) for v in self.values("t")], [["id", "s"], ["id", "n"], ["id", "u"]])
+
     def test_partitioned_table_as_leaves_and_as_root(self):
         self.db = self.database("""
             CREATE TABLE p (id int, day date, s text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
