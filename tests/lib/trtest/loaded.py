@@ -14,7 +14,7 @@ class Judged:
 
     def judge(self, kafka, since=(), least=100):
         """The number of repeated events; anything else that is wrong fails."""
-        records = self.records(kafka)
+        self.read = records = self.records(kafka)
         faults, repeated, firsts = checker.check(records, self.db, load.TABLES, self.prefix, since)
         self.assertEqual(faults[:10], [], f"{len(faults)} faults")
         accounts = [r for r in records if r["topic"] == f"{self.prefix}.account"]
@@ -29,9 +29,8 @@ class Judged:
     def judge_once(self, kafka):
         """Nothing twice, and no transaction in part (needs events.transaction_metadata)."""
         self.assertEqual(self.judge(kafka, least=20), 0, "events were published twice")
-        records = self.records(kafka)
-        self.assertEqual(checker.transaction_faults(records, f"{self.tag}.transaction")[:5], [])
-        keys = [(r["topic"], checker.row_key(r["key"])) for r in records if isinstance(r["value"], dict) and r["value"].get("op") == "r"]
+        self.assertEqual(checker.transaction_faults(self.read, f"{self.tag}.transaction")[:5], [])
+        keys = [(r["topic"], checker.row_key(r["key"])) for r in self.read if isinstance(r["value"], dict) and r["value"].get("op") == "r"]
         self.assertEqual(len(keys), len(set(keys)), "snapshot rows were published twice")
 
 
