@@ -28,6 +28,7 @@ static int begin(tr_commit *c, tr_err *err)
 		return 0;
 	if (c->sink->ops->begin(c->sink, err) != 0)
 		return -1;
+	tr_failpoint_at(TR_FP_SINK_BEGIN);
 	c->open = true;
 	c->moves = false;
 	c->begun_us = tr_clock_mono_us();
@@ -180,6 +181,7 @@ static int save_in_transaction(tr_commit *c, tr_err *err)
 	const tr_sink_entry entry = {.topic = e.topic, .partition = e.partition, .key = e.key, .value = e.value};
 	if (c->sink->ops->commit(c->sink, &entry, err) != 0)
 		return -1;
+	tr_failpoint_at(TR_FP_SINK_COMMIT);
 	c->open = false;
 	return p->store->ops->committed ? p->store->ops->committed(p->store, &p->record, err) : 0;
 }
@@ -193,9 +195,11 @@ static int save(tr_commit *c, tr_err *err)
 
 void tr_commit_abandon(tr_commit *c)
 {
+	if (!c->open)
+		return;
+	tr_failpoint_at(TR_FP_SINK_ABORT);
 	/* When it fails, the next fence does it. */
-	if (c->open)
-		c->sink->ops->abort(c->sink, &(tr_err){0});
+	c->sink->ops->abort(c->sink, &(tr_err){0});
 	c->open = false;
 }
 

@@ -65,6 +65,8 @@ static tr_listen ready(tr_listener *l)
 
 	if (h->batch && !full(h))
 		return TR_LISTEN_OK;
+	if (h->batch && !h->stream)
+		tr_failpoint_at(TR_FP_SNAPSHOT_ROWS);
 	/* The session keeps the error when its delivery thread has given up, the only way sealing fails. */
 	if (h->batch && seal(h, false, &(tr_err){0}) != 0)
 		return TR_LISTEN_FAILED;
@@ -121,6 +123,7 @@ static tr_listen on_commit(tr_listener *l, tr_slice txn_id, int64_t commit_us, t
 	if (tr_emitter_commit(h->emitter, txn_id, commit_us, err) != 0)
 		return failed(h, err);
 	h->inside = false;
+	tr_failpoint_at(TR_FP_COMMIT_READ);
 	h->batch->transactions++;
 	h->batch->last_commit_us = commit_us;
 	tr_metric_add(&h->s->p->metrics, TR_M_TRANSACTIONS, 1);

@@ -23,8 +23,11 @@ int tr_session_open(tr_session *s, tr_pipeline *p, tr_err *err)
 	/* Fence, then read: after it nobody else can move the state, and what an earlier session left open is decided. */
 	if (p->transactional && ops->fence(s->sink, &p->stop_flag, err) != 0)
 		return -1;
+	if (p->transactional)
+		tr_failpoint_at(TR_FP_FENCED);
 	if ((p->transactional || !p->loaded) && tr_pipeline_load(p, err) != 0)
 		return -1;
+	tr_failpoint_at(TR_FP_LOADED);
 	if (pthread_create(&s->delivery, NULL, tr_delivery_thread, s) != 0)
 		return tr_err_set(err, TR_E_SYSTEM, "the delivery thread could not be started");
 	s->delivery_started = true;

@@ -5,6 +5,7 @@
 
 #include "capture/mysql/schema.h"
 #include "core/clock.h"
+#include "core/failpoint.h"
 #include "core/log.h"
 #include "core/text.h"
 
@@ -295,6 +296,7 @@ static int take_point(tr_myc_snapshot_run *run, tr_err *err)
 	if (open_connections(run, err) || tr_myc_point_take(run, &count, err))
 		return -1;
 	run->reader_count = count;
+	tr_failpoint_at(TR_FP_SNAPSHOT_POINT);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 
 #include "capture/postgres/stream.h"
 #include "core/clock.h"
+#include "core/failpoint.h"
 #include "core/log.h"
 
 #define PG_EPOCH_US     INT64_C(946684800000000)
@@ -37,6 +38,8 @@ int tr_pgc_feedback_send(tr_pgc *s, bool ask_reply, tr_err *err)
 	uint64_t durable = atomic_load(&s->confirmed);
 	uint8_t message[34];
 
+	if (durable > st->flush_sent)
+		tr_failpoint_at(TR_FP_FEEDBACK);
 	if (durable > st->flush_sent)
 		st->flush_sent = durable;
 	message[0] = 'r';

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/failpoint.h"
 #include "core/log.h"
 #include "core/text.h"
 
@@ -237,6 +238,7 @@ int tr_pgc_snapshot(tr_pgc *s, const tr_snapshot_host *host, tr_err *err)
 	tr_pgc_catalog_session(&s->catalog);
 	if (export_snapshot(&run, &borrowed, err) || tr_pgc_snapshot_run_tables(&run, err) || plan_tasks(&run, err))
 		goto out;
+	tr_failpoint_at(TR_FP_SNAPSHOT_POINT);
 	sequence_text(&run);
 	run.reader_count = readers_wanted(&run);
 	if (host->tables)
