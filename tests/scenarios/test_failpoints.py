@@ -1,22 +1,18 @@
 #!/usr/bin/env python3
 # Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
-"""The program is killed at every named place between reading and confirming, in snapshot and stream; a restart loses nothing.
-
-    test_failpoints.py [NAME]      one fail point, or all
-"""
-import re
+"""The file sink is killed before its files become visible, in snapshot and stream; a restart loses nothing. What goes to Kafka is
+swept by tests/sweep."""
 import signal
 import sys
-import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "lib"))
+import fastavro
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from trtest import checker  # noqa: E402
-from trtest.case import Case  # noqa: E402
+from trtest.case import Case, main  # noqa: E402
 from trtest.replay import replay_differences  # noqa: E402
 
-POINTS = re.findall(r'^TR_FAILPOINT\(\w+,\s*"([^"]+)"', (ROOT / "core" / "failpoints.def").read_text(encoding="utf-8"), re.MULTILINE)
 SCHEMA = """
 CREATE TABLE a (id int PRIMARY KEY, n bigint, s text);
 CREATE TABLE b (id int PRIMARY KEY, n bigint, s text);
@@ -38,12 +34,9 @@ BETWEEN = """
 INSERT INTO a SELECT i, nextval('tick'), 'between' FROM generate_series(500, 540) i;
 UPDATE b SET s = 'between', n = nextval('tick') WHERE id % 7 = 0;
 """
-# A fail point that the part does not pass, for a reason.
-SNAPSHOT_ONLY = {"snapshot.begin", "snapshot.table", "snapshot.end"}
-FILE_ONLY = {"file.rename"}
 
 
-class Sweep(Case):
+class Files(Case):
     LIMIT_SECONDS = 400
 
     def compare(self, records):
@@ -63,42 +56,16 @@ class Sweep(Case):
         self.assert_ok(ended)
         self.assert_ok(job.once())  # and once more: a second start after it has nothing to mend
 
-    def sweep_snapshot(self, point):
-        self.db = self.database(SCHEMA)
-        job = self.kafka_job(self.db, limits={"batch": "64KiB"})
-        hits = 0
-        for number in (1, 2):
-            hits += self.killed_at(job, point, number)
-            self.db.psql(BETWEEN.replace("500, 540", f"{number * 100 + 400}, {number * 100 + 440}"))
-        self.finish(job)
-        self.db.psql(CHANGES)
-        self.finish(job)
-        self.compare(self.records())
-        return hits
-
-    def sweep_stream(self, point):
-        self.db = self.database(SCHEMA)
-        job = self.kafka_job(self.db)
-        self.assert_ok(job.once())
-        hits = 0
-        for number in (1, 2):
-            self.db.psql(CHANGES.replace("301, 400", f"{301 + number * 100}, {400 + number * 100}").replace("id + 1000", f"id + {number * 1000}"))
-            hits += self.killed_at(job, point, number)
-        self.finish(job)
-        self.compare(self.records())
-        return hits
-
-    def sweep_files(self, point):
-        import fastavro
+    def test_kill_before_a_file_is_visible(self):
         self.db = self.database(SCHEMA)
         job = self.file_job(self.db, sink={"roll": {"bytes": "8KiB"}})
         hits = 0
         for number in (1, 2):
-            hits += self.killed_at(job, point, number)
+            hits += self.killed_at(job, "file.rename", number)
             self.db.psql(BETWEEN.replace("500, 540", f"{number * 100 + 400}, {number * 100 + 440}"))
         self.finish(job)
         self.db.psql(CHANGES)
-        hits += self.killed_at(job, point, 1)
+        hits += self.killed_at(job, "file.rename", 1)
         self.finish(job)
         records = []
         for path in sorted((self.folder / "out").glob("[!.]*.avro")):
@@ -107,32 +74,8 @@ class Sweep(Case):
                     row = value["after"] or value["before"]
                     records.append({"topic": path.name.rsplit("-", 1)[0], "key": {"id": row["id"]}, "value": value})
         self.compare(records)
-        return hits
+        self.assertGreater(hits, 0, "no file was to become visible: the test tests nothing")
 
-
-def add(point):
-    def both(self):
-        hits = {}
-        if point in FILE_ONLY:
-            hits["files"] = self.sweep_files(point)
-        else:
-            hits["snapshot"] = self.sweep_snapshot(point)
-            if point not in SNAPSHOT_ONLY:
-                self.doCleanups()
-                self.setUp()
-                hits["stream"] = self.sweep_stream(point)
-        for part, count in hits.items():
-            # state.write acts only as an error inside the state's transaction; the rest must be passed by each part.
-            self.assertGreater(count, 0, f"{point} was never reached in the {part}: the sweep tests nothing there")
-    setattr(Sweep, "test_" + point.replace(".", "_"), both)
-
-
-for name in POINTS:
-    add(name)
 
 if __name__ == "__main__":
-    chosen = [p for p in sys.argv[1:] if p in POINTS]
-    unknown = [p for p in sys.argv[1:] if p not in POINTS]
-    if unknown:
-        sys.exit(f"no fail point {unknown[0]}; there are {', '.join(POINTS)}")
-    unittest.main(argv=[sys.argv[0]] + [f"Sweep.test_{p.replace('.', '_')}" for p in chosen], verbosity=2)
+    main()

@@ -17,18 +17,18 @@ PRIVILEGES = "SELECT, RELOAD, SHOW DATABASES, REPLICATION SLAVE, REPLICATION CLI
 class MySql:
     """`kind` is mysql or mariadb: the scheme of its URL."""
 
-    def __init__(self, host, port, kind="mysql", dbname=""):
-        self.host, self.port, self.kind, self.dbname = host, port, kind, dbname
+    def __init__(self, host, port, kind="mysql", dbname="", user="root", password=""):
+        self.host, self.port, self.kind, self.dbname, self.user, self.password = host, port, kind, dbname, user, password
 
     def database(self, dbname):
-        return MySql(self.host, self.port, self.kind, dbname)
+        return MySql(self.host, self.port, self.kind, dbname, self.user, self.password)
 
     @property
     def url(self):
         return f"{self.kind}://{USER}:{PASSWORD}@{self.host}:{self.port}/{self.dbname}"
 
     def command(self, *options):
-        words = ["mariadb", "--no-defaults", "-h", self.host, "-P", str(self.port), "-u", "root", "--skip-ssl", "--default-character-set=utf8mb4"]
+        words = ["mariadb", "--no-defaults", "-h", self.host, "-P", str(self.port), "-u", self.user, "--skip-ssl", "--default-character-set=utf8mb4"]
         return words + list(options) + ([self.dbname] if self.dbname else [])
 
     def words(self, sql):
@@ -38,7 +38,9 @@ class MySql:
     def sql(self, text, stop=True):
         """Runs SQL text in one new connection as root. Returns (output, errors); the output has one row a line, tabs between."""
         words = self.command("--batch", "--raw", "--skip-column-names", "--comments", *([] if stop else ["--force"]))
-        env = {k: v for k, v in os.environ.items() if k != "MYSQL_PWD"}
+        env = {k: v for k, v in os.environ.items() if k != "MYSQL_PWD" or self.user != "root"}
+        if self.password:
+            env["MYSQL_PWD"] = self.password
         done = subprocess.run(words, input=text, capture_output=True, text=True, encoding="utf-8", env=env)
         if done.returncode and (stop or "ERROR 20" in done.stderr):
             raise SqlError(done.stderr.strip())

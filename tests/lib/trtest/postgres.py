@@ -14,11 +14,11 @@ class SqlError(Exception):
 
 
 class Postgres:
-    def __init__(self, host, port, user="postgres", dbname="postgres"):
-        self.host, self.port, self.user, self.dbname = host, port, user, dbname
+    def __init__(self, host, port, user="postgres", dbname="postgres", password=""):
+        self.host, self.port, self.user, self.dbname, self.password = host, port, user, dbname, password
 
     def database(self, dbname):
-        return Postgres(self.host, self.port, self.user, dbname)
+        return Postgres(self.host, self.port, self.user, dbname, self.password)
 
     @property
     def url(self):
@@ -32,7 +32,8 @@ class Postgres:
         """Runs SQL text in one new connection, a transaction a statement. Returns (output, errors)."""
         command = ["psql", "-X", "-q", "-h", self.host, "-p", str(self.port), "-U", self.user, "-d", self.dbname]
         command += ["-v", f"ON_ERROR_STOP={int(stop)}", "-f", "-"] + (["-At"] if rows else [])
-        env = dict(os.environ, PGCLIENTENCODING="UTF8", PGOPTIONS="-c client_min_messages=warning")
+        env = dict(os.environ, PGCLIENTENCODING="UTF8", PGOPTIONS="-c client_min_messages=warning",
+                   **({"PGPASSWORD": self.password} if self.password else {}))
         done = subprocess.run(command, input=sql, capture_output=True, text=True, encoding="utf-8", env=env)
         if done.returncode and (stop or done.returncode == 2):
             raise SqlError(done.stderr.strip())
