@@ -68,7 +68,7 @@ INSERT INTO item SELECT i, repeat('first', 40), 0 FROM generate_series(1, {ITEMS
     def kinds(first, last):
         values = columns_of(PG_COLUMNS, "{value}")
         nulls = "SET " + columns_of(PG_COLUMNS, "{name} = NULL")
-        return (f"INSERT INTO kinds SELECT i, {values} FROM generate_series({first}, {last}) i; UPDATE kinds {nulls} WHERE id = {last};\n")
+        return (f"INSERT INTO kinds SELECT id, {values} FROM (SELECT id, id % 1000 AS i FROM generate_series({first}, {last}) id) g; UPDATE kinds {nulls} WHERE id = {last};\n")
 
     @staticmethod
     def transfer(a, b, amount):
@@ -97,7 +97,7 @@ INSERT INTO item SELECT i, repeat('first', 40), 0 FROM {series(1, ITEMS)};
     def kinds(first, last):
         values = columns_of(MY_COLUMNS, "{value}")
         nulls = "SET " + columns_of(MY_COLUMNS, "{name} = NULL")
-        return (f"SET time_zone = '+00:00'; INSERT INTO kinds SELECT i, {values} FROM {MySqlTables.series(first, last)};"
+        return (f"SET time_zone = '+00:00'; INSERT INTO kinds SELECT id, {values} FROM (SELECT i AS id, i % 1000 AS i FROM {MySqlTables.series(first, last)}) k;"
                 f" UPDATE kinds {nulls} WHERE id = {last};\n")
 
     @staticmethod
