@@ -160,6 +160,20 @@ int64_t tr_metric_resident_bytes(void)
 	return (int64_t)pages * sysconf(_SC_PAGESIZE);
 }
 
+static void fleet_sample(tr_writer *w, const char *name, const char *help, const char *group, int64_t value)
+{
+	head(w, name, KIND_GAUGE, help);
+	tr_writer_format(w, "%s{group=\"", name);
+	label_value(w, group);
+	tr_writer_format(w, "\"} %lld\n", (long long)value);
+}
+
+void tr_metric_render_fleet(tr_writer *w, const char *group, bool member, int64_t owned)
+{
+	fleet_sample(w, "tailrace_fleet_member", "1 while the fleet's group counts this instance.", group, member);
+	fleet_sample(w, "tailrace_fleet_pipelines_owned", "Pipelines of the fleet that this instance runs.", group, owned);
+}
+
 static void render_process(tr_writer *w)
 {
 	head(w, "process_resident_memory_bytes", KIND_GAUGE, "Resident memory of the process.");

@@ -67,6 +67,8 @@ typedef struct tr_metric_source {
  * the memory of the process.
  */
 void tr_metric_render(tr_writer *w, const tr_metric_source *sources, size_t count);
+/* The process' own, when it takes part in a fleet. */
+void tr_metric_render_fleet(tr_writer *w, const char *group, bool member, int64_t owned);
 /* Resident memory of this process in bytes, 0 when the system does not tell. */
 int64_t tr_metric_resident_bytes(void);
 
