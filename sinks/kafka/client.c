@@ -337,6 +337,8 @@ static int configure(tr_kafka_client *c, rd_kafka_conf_t *conf, const tr_kafka_o
 	rd_kafka_conf_set_log_cb(conf, on_log);
 	if (o->delivered)
 		rd_kafka_conf_set_dr_msg_cb(conf, o->delivered);
+	if (o->rebalance)
+		rd_kafka_conf_set_rebalance_cb(conf, o->rebalance);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
  * A librdkafka client made from our options: defaults that give the guarantees, the user's properties on top, and a refusal of
  * those that would take a guarantee away. Errors of librdkafka become ours here and nowhere else.
  *
- * Shared by the Kafka sink and the Kafka state store. Refuses to print: librdkafka's log lines go to our log, at debug.
+ * Shared by the Kafka sink, the Kafka state store and the fleet. Refuses to print: librdkafka's log lines go to our log, at debug.
  */
 #ifndef TR_SINKS_KAFKA_CLIENT_H
 #define TR_SINKS_KAFKA_CLIENT_H
@@ -45,6 +45,8 @@ typedef struct tr_kafka_options {
 	const volatile bool *stop;  /* ends waits as interrupt does; may be NULL */
 	/* A record's delivery report, in the thread that polls; opaque is the client. NULL: none is needed. */
 	void (*delivered)(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque);
+	/* A consumer's, in the thread that polls; opaque is the client. NULL: takes part in no group. */
+	void (*rebalance)(rd_kafka_t *rk, rd_kafka_resp_err_t e, rd_kafka_topic_partition_list_t *parts, void *opaque);
 } tr_kafka_options;
 
 /* Makes no connection yet. SINK_CONFIG names the property. */
