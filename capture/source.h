@@ -43,6 +43,8 @@ typedef struct tr_source_options {
 	const char *signal_table;  /* schema.table or NULL */
 	uint32_t signal_chunk_rows;
 	int connect_timeout_ms, status_interval_ms, receive_timeout_ms, retry_max_ms;
+	/* The fleet this pipeline is shared in, NULL = none: what an instance of it left open at the server is ended. */
+	const char *fleet;
 	int64_t retry_total_ms;    /* give up (exit 69) after this long without success; 0 = never */
 	/* snapshot */
 	enum { TR_SNAPSHOT_INITIAL, TR_SNAPSHOT_NEVER, TR_SNAPSHOT_ONLY, TR_SNAPSHOT_WHEN_NEEDED } snapshot_mode;

@@ -74,14 +74,16 @@ static uint64_t hash_of(const char *text, uint64_t seed)
 /*
  * As a replica we have a number and a uuid. The number comes from the pipeline's name, far from those people give. The
  * uuid comes from name and machine: so a dump that a crash of ours left behind is thrown out when we come again, but not
- * that of a namesake on another machine.
+ * that of a namesake on another machine. The instances of a fleet are one replica, wherever they run.
  */
 static void name_replica(tr_myc *s)
 {
 	char machine[65] = "";
 	uint64_t high, low;
 
-	if (gethostname(machine, sizeof(machine) - 1) != 0)
+	if (s->options->fleet)
+		tr_text_format(machine, sizeof(machine), "fleet.%s", s->options->fleet);
+	else if (gethostname(machine, sizeof(machine) - 1) != 0)
 		snprintf(machine, sizeof(machine), "localhost");
 	s->server_id = s->options->server_id;
 	if (s->server_id == 0)

@@ -97,7 +97,7 @@ int tr_pgc_server_read(tr_pgc *s, tr_err *err); /* both connections must be open
 int tr_pgc_identity_check(tr_pgc *s, const tr_pgc_identity *stored, uint64_t position, const tr_pgc_slot *slot, tr_err *err);
 int tr_pgc_slot_read(tr_pgc *s, tr_pgc_slot *out, tr_err *err);
 /* Whether the slot can go on from the stored position. */
-int tr_pgc_slot_serves(const tr_pgc *s, const tr_pgc_slot *slot, uint64_t position, tr_err *err);
+int tr_pgc_slot_serves(tr_pgc *s, const tr_pgc_slot *slot, uint64_t position, tr_err *err);
 int tr_pgc_slot_usable(const tr_pgc *s, const tr_pgc_slot *slot, tr_err *err); /* plugin, database, validity */
 int tr_pgc_slot_drop(tr_pgc *s, tr_err *err);
 /* Makes a slot on connection c; snapshot_name (when wanted) is valid until the next statement on c. */

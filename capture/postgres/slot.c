@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/log.h"
 #include "core/text.h"
 
 /* --- the server -------------------------------------------------------------------------------- */
@@ -208,7 +209,30 @@ static int busy(const tr_pgc *s, const tr_pgc_slot *slot, tr_err *err)
 	    slot->active_pid);
 }
 
-int tr_pgc_slot_serves(const tr_pgc *s, const tr_pgc_slot *slot, uint64_t position, tr_err *err)
+/*
+ * The instance that owned the pipeline before may be stopped or cut off, with its connection open: the server would keep the slot
+ * for it until wal_sender_timeout. We own the pipeline now and have fenced it, so it can publish nothing more. Only of the same
+ * role and program; the next attempt finds the slot free.
+ */
+static int end_former(tr_pgc *s, const tr_pgc_slot *slot, tr_err *err)
+{
+	static const char sql[] = "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a JOIN pg_replication_slots s ON s.active_pid"
+				  " = a.pid WHERE s.slot_name = $1 AND a.usename = current_user AND a.application_name ="
+				  " current_setting('application_name')";
+	const char *params[] = {s->slot};
+	PGresult *r;
+
+	if (!s->options->fleet)
+		return busy(s, slot, err);
+	if (tr_pgc_sql(s, "end the connection of the instance before", sql, 1, params, &r, err))
+		return -1;
+	if (PQntuples(r) > 0)
+		tr_log(TR_LOG_INFO, s->name, "slot.taken", "the connection of the instance before to slot \"%s\" was ended", s->slot);
+	PQclear(r);
+	return busy(s, slot, err);
+}
+
+int tr_pgc_slot_serves(tr_pgc *s, const tr_pgc_slot *slot, uint64_t position, tr_err *err)
 {
 	char confirmed[TR_PGC_LSN_TEXT], stored[TR_PGC_LSN_TEXT];
 
@@ -236,7 +260,7 @@ int tr_pgc_slot_serves(const tr_pgc *s, const tr_pgc_slot *slot, uint64_t positi
 		    "Another reader used the slot, or an old state was restored; the changes between are gone. Use "
 		    "the newest state, or start over with a new snapshot: `tailrace offsets reset`.");
 	}
-	return slot->active ? busy(s, slot, err) : 0;
+	return slot->active ? end_former(s, slot, err) : 0;
 }
 
 int tr_pgc_slot_drop(tr_pgc *s, tr_err *err)
@@ -250,7 +274,7 @@ int tr_pgc_slot_drop(tr_pgc *s, tr_err *err)
 	if (!slot.exists)
 		return 0;
 	if (slot.active)
-		return busy(s, &slot, err);
+		return end_former(s, &slot, err);
 	if (tr_pgc_sql(s, "drop the replication slot of an earlier start", "SELECT pg_drop_replication_slot($1)", 1,
 		       params, &r, err))
 		return -1;
