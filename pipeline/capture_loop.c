@@ -159,7 +159,7 @@ static int run_session(tr_pipeline *p, tr_err *err)
 	if (result != 0 && tr_pipeline_stopping(p) && err->code == TR_E_INTERRUPTED)
 		result = 0;
 	if (tr_pipeline_stopping(p) || result != 0)
-		atomic_store(&s.drain_deadline_us, tr_clock_mono_us() + TR_STOP_DRAIN_US);
+		atomic_store(&s.drain_deadline_us, tr_session_deadline_us(p));
 	/* A clean end with a failed delivery is a failure, and so is a source that the failed delivery has interrupted, wherever it
 	 * was; after an error of the source's own, that one is the news. */
 	if (tr_session_close(&s, &closing) != 0 && (result == 0 || err->code == TR_E_INTERRUPTED)) {
@@ -177,6 +177,13 @@ static void wait_before_retry(tr_pipeline *p, int ms)
 		atomic_store(&p->capture_turn_us, tr_clock_mono_us());
 		tr_clock_sleep_ms(ms < 50 ? ms : 50);
 	}
+}
+
+/* A session fences whoever wrote before it: only its owner may begin one. */
+static void wait_allowed(tr_pipeline *p)
+{
+	while (p->config->may_begin && !tr_pipeline_stopping(p) && !p->config->may_begin(p->config->may_begin_context))
+		wait_before_retry(p, 50);
 }
 
 static void finish(tr_pipeline *p, int result, const tr_err *err)
@@ -210,9 +217,10 @@ void *tr_capture_thread(void *pipeline)
 	TR_CHECK_OBJ(p, TR_PIPELINE_MAGIC);
 	tr_backoff_init(&backoff, 200, p->config->source.retry_max_ms > 0 ? p->config->source.retry_max_ms : 30000);
 	for (;;) {
+		wait_allowed(p);
 		int64_t begin_us = tr_clock_mono_us();
 		tr_err_clear(&err);
-		result = run_session(p, &err);
+		result = tr_pipeline_stopping(p) ? 0 : run_session(p, &err);
 		if (result == 0 || tr_pipeline_stopping(p))
 			break;
 		if (p->state == TR_PIPELINE_STREAMING && tr_clock_mono_us() - begin_us > HEALTHY_US) {

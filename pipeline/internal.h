@@ -42,6 +42,7 @@ struct tr_pipeline {
 	tr_record_state record;
 	/* any thread */
 	_Atomic(bool) stop;
+	_Atomic(bool) abandoned;    /* and nothing that is open is waited for */
 	volatile bool stop_flag;    /* the same, for those who poll a plain flag */
 	_Atomic(bool) ended;
 	_Atomic(int64_t) capture_turn_us, delivery_turn_us; /* monotonic: the loops are alive */
@@ -95,6 +96,10 @@ void *tr_capture_thread(void *pipeline);
 int tr_session_open(tr_session *s, tr_pipeline *p, tr_err *err);
 /* How long what was sealed may take to settle once there is a reason to end: shorter than the time a stop may take. */
 #define TR_STOP_DRAIN_US (7 * 1000000)
+static inline int64_t tr_session_deadline_us(const tr_pipeline *p)
+{
+	return tr_clock_mono_us() + (atomic_load(&p->abandoned) ? 0 : TR_STOP_DRAIN_US);
+}
 /* Lets the delivery thread finish what was sealed (or give up at the deadline, which a request to stop sets) and joins it.
  * -1: its error. */
 int tr_session_close(tr_session *s, tr_err *err);

@@ -17,7 +17,7 @@
 
 const char *tr_pipeline_state_name(tr_pipeline_state state)
 {
-	static const char *const names[] = {"starting", "snapshot", "streaming", "waiting", "stopped"};
+	static const char *const names[] = {"starting", "snapshot", "streaming", "waiting", "stopped", "standby", "failed"};
 
 	return names[state];
 }
@@ -203,9 +203,8 @@ static int open_pool(tr_pipeline *p, tr_err *err)
 	return 0;
 }
 
-int tr_pipeline_start(tr_pipeline *p, tr_err *err)
+static int begin(tr_pipeline *p, tr_err *err)
 {
-	TR_CHECK_OBJ(p, TR_PIPELINE_MAGIC);
 	if (open_store(p, err) != 0 || open_source(p, err) != 0)
 		return -1;
 	p->encoder_ops = tr_encoder_find(p->config->events.format);
@@ -221,6 +220,15 @@ int tr_pipeline_start(tr_pipeline *p, tr_err *err)
 	return 0;
 }
 
+int tr_pipeline_start(tr_pipeline *p, tr_err *err)
+{
+	TR_CHECK_OBJ(p, TR_PIPELINE_MAGIC);
+	if (begin(p, err) == 0)
+		return 0;
+	tr_pipeline_enter(p, TR_PIPELINE_STOPPED, err);
+	return -1;
+}
+
 void tr_pipeline_stop(tr_pipeline *p)
 {
 	atomic_store(&p->stop, true);
@@ -230,6 +238,12 @@ void tr_pipeline_stop(tr_pipeline *p)
 	pthread_mutex_lock(&p->lock);
 	pthread_cond_broadcast(&p->changed);
 	pthread_mutex_unlock(&p->lock);
+}
+
+void tr_pipeline_abandon(tr_pipeline *p)
+{
+	atomic_store(&p->abandoned, true);
+	tr_pipeline_stop(p);
 }
 
 bool tr_pipeline_wait(tr_pipeline *p, int timeout_ms)

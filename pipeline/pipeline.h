@@ -32,6 +32,9 @@ typedef struct tr_pipeline_config {
 	uint64_t memory_bytes;           /* limits.memory: batches, decoders, the sink's queue */
 	uint64_t batch_bytes;            /* target size of a batch; 0 = chosen from memory_bytes */
 	bool once;                       /* end when everything committed at start is durable */
+	/* Asked before each session, on the capture thread: false = not now, ask again soon. NULL: always. */
+	bool (*may_begin)(void *context);
+	void *may_begin_context;
 } tr_pipeline_config;
 
 typedef enum tr_pipeline_state {
@@ -40,6 +43,9 @@ typedef enum tr_pipeline_state {
 	TR_PIPELINE_STREAMING,
 	TR_PIPELINE_WAITING, /* an error that may pass: trying again */
 	TR_PIPELINE_STOPPED,
+	/* of a fleet's pipelines; no pipeline enters them by itself */
+	TR_PIPELINE_STANDBY, /* another instance runs it */
+	TR_PIPELINE_FAILED,  /* stopped for good by its error */
 } tr_pipeline_state;
 const char *tr_pipeline_state_name(tr_pipeline_state state);
 
@@ -71,6 +77,8 @@ int tr_pipeline_new(tr_pipeline **out, const tr_pipeline_config *config, tr_err 
 int tr_pipeline_start(tr_pipeline *p, tr_err *err);
 /* Asks to finish or abort what is open, save the state and end; returns at once. Any thread. */
 void tr_pipeline_stop(tr_pipeline *p);
+/* As stop, but what is open is given up: it may run elsewhere already. */
+void tr_pipeline_abandon(tr_pipeline *p);
 /* True when both threads have ended; waits up to timeout_ms. */
 bool tr_pipeline_wait(tr_pipeline *p, int timeout_ms);
 /* After the end: 0 when it ended on request or --once was reached; -1 with the error that stopped it. */

@@ -62,7 +62,7 @@ static void join_delivery(tr_session *s)
 
 		atomic_store(&s->p->capture_turn_us, tr_clock_mono_us());
 		if (deadline_us == 0 && tr_pipeline_stopping(s->p))
-			atomic_store(&s->drain_deadline_us, tr_clock_mono_us() + TR_STOP_DRAIN_US);
+			atomic_store(&s->drain_deadline_us, tr_session_deadline_us(s->p));
 		if (deadline_us > 0 && tr_clock_mono_us() > deadline_us && !interrupted) {
 			s->sink->ops->interrupt(s->sink);
 			interrupted = true;
