@@ -59,7 +59,7 @@ static void print_markdown(void)
 	       "Unknown and duplicate keys are errors. In values, `${VAR}`, `${VAR:-default}` and `${file:/path}` are replaced\n"
 	       "(`$${` stands for `${`). Durations have a unit (`200ms`, `10s`, `5m`, `1h`), sizes too (`512KiB`, `64MiB`).\n\n"
 	       "Several pipelines in one process: a list `pipelines:` of the same maps; what stands beside it (`sink`, `events`,\n"
-	       "`state`, `limits`, ...) holds for all of them unless they say otherwise. `http` and `log` belong to the process.\n");
+	       "`state`, `limits`, ...) holds for all of them unless they say otherwise. `fleet`, `http` and `log` belong to the process.\n");
 	for (size_t i = 0; i < tr_option_count; i++) {
 		print_section(&tr_options[i], section, sizeof(section));
 		print_option(&tr_options[i]);

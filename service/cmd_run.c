@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "fleet/fleet.h"
 #include "service/cli.h"
 #include "service/http.h"
 #include "service/progress.h"
@@ -17,14 +18,14 @@
 
 typedef struct service {
 	tr_config *config;
-	tr_pipeline **pipelines;
-	bool *ended;
-	size_t count;
+	tr_runner *runner;
+	tr_fleet *fleet; /* NULL: none, or not begun */
+	const char **names; /* of the fleet's pipelines */
+	tr_fleet_options fleet_options;
 	tr_status_view view;
 	tr_http *http;
 	tr_progress progress;
 	sigset_t signals;
-	tr_err first_error; /* what decides about the exit status */
 } service;
 
 /* Blocked in every thread and taken by sigtimedwait here: no handler, nothing asynchronous. */
@@ -46,22 +47,15 @@ static int next_signal(const service *s)
 	return number > 0 ? number : 0;
 }
 
-static int make_pipelines(service *s, bool once, tr_err *err)
+static int make(service *s, bool once, tr_err *err)
 {
-	s->pipelines = calloc(s->config->count, sizeof(*s->pipelines));
-	s->ended = calloc(s->config->count, sizeof(*s->ended));
-	if (!s->pipelines || !s->ended)
-		return tr_err_set(err, TR_E_MEMORY, "out of memory for %zu pipelines", s->config->count);
-	for (size_t i = 0; i < s->config->count; i++) {
-		tr_pipeline_config *p = &s->config->pipelines[i].pipeline;
-
-		p->version = TR_VERSION;
-		p->once = once;
-		if (tr_pipeline_new(&s->pipelines[i], p, err) < 0)
-			return tr_err_prefix(err, "pipeline \"%s\"", p->name);
-		s->count++;
+	if (once && s->config->process.fleet.group) {
+		tr_err_set(err, TR_E_USAGE, "--once and fleet.group exclude each other");
+		return tr_err_hint(err, "In a fleet a pipeline may run elsewhere, so this instance cannot tell when it has caught up.");
 	}
-	s->view = (tr_status_view){.pipelines = s->pipelines, .count = s->count, .started_us = tr_clock_mono_us()};
+	if (tr_runner_new(&s->runner, s->config, once, err) < 0)
+		return -1;
+	s->view = (tr_status_view){.runner = s->runner, .started_us = tr_clock_mono_us()};
 	return 0;
 }
 
@@ -72,66 +66,110 @@ static void notices(void *context, const tr_finding *f)
 	    f->why);
 }
 
+/* --- the fleet: the group's wishes become the runner's ------------------------------------------- */
+
+static void fleet_start(void *context, size_t i)
+{
+	tr_runner_want(((service *)context)->runner, i, true, false);
+}
+
+static void fleet_stop(void *context, size_t i, bool lost)
+{
+	tr_runner_want(((service *)context)->runner, i, false, lost);
+}
+
+static bool fleet_stopped(void *context, size_t i)
+{
+	return tr_runner_idle(((service *)context)->runner, i);
+}
+
+/* A pipeline that was given to another must not fence that one: without a sign of the group no session begins. */
+static bool fleet_open(void *context)
+{
+	return tr_fleet_member(((service *)context)->fleet);
+}
+
+static int join_fleet(service *s, tr_err *err)
+{
+	const tr_fleet_settings *f = &s->config->process.fleet;
+	const tr_fleet_owner owner = {.context = s, .start = fleet_start, .stop = fleet_stop, .stopped = fleet_stopped};
+
+	if (!f->group)
+		return 0;
+	s->names = calloc(s->config->count, sizeof(*s->names));
+	if (!s->names)
+		return tr_err_set(err, TR_E_MEMORY, "out of memory for the fleet");
+	for (size_t i = 0; i < s->config->count; i++)
+		s->names[i] = s->config->pipelines[i].pipeline.name;
+	s->fleet_options = (tr_fleet_options){
+	    .group = f->group,
+	    .instance = f->instance,
+	    .url = f->url,
+	    .properties = f->properties,
+	    .property_count = f->property_count,
+	    .replication = f->replication,
+	    .session_timeout_ms = f->session_timeout_ms,
+	    .pipelines = s->names,
+	    .count = s->config->count,
+	};
+	tr_runner_gate(s->runner, fleet_open, s);
+	if (tr_fleet_start(&s->fleet, &s->fleet_options, &owner, err) < 0)
+		return tr_err_prefix(err, "fleet \"%s\"", f->group);
+	s->view.fleet = s->fleet;
+	s->view.fleet_options = &s->fleet_options;
+	tr_log(TR_LOG_INFO, NULL, "fleet.joining", "group \"%s\" as \"%s\": the pipelines are shared with its other instances", f->group,
+	    f->instance);
+	return 0;
+}
+
 static int start(service *s, tr_err *err)
 {
 	const char *listen = s->config->process.http_listen;
+	size_t count = tr_runner_count(s->runner);
 
 	tr_log(TR_LOG_INFO, NULL, "service.start", "tailrace %s, configuration %s, %zu pipeline%s", TR_VERSION,
-	    s->config->file ? s->config->file : "from the command line", s->count, s->count == 1 ? "" : "s");
+	    s->config->file ? s->config->file : "from the command line", count, count == 1 ? "" : "s");
 	tr_config_review(s->config, notices, NULL);
+	if (join_fleet(s, err) < 0)
+		return -1;
 	if (listen && *listen) {
 		if (tr_http_start(&s->http, listen, &s->view, err) < 0)
 			return -1;
 		tr_log(TR_LOG_INFO, NULL, "http.listening", "status at http://%s (port %u)", listen, tr_http_port(s->http));
 	}
-	for (size_t i = 0; i < s->count; i++) {
-		if (tr_pipeline_start(s->pipelines[i], err) < 0)
-			return tr_err_prefix(err, "pipeline \"%s\"", s->config->pipelines[i].pipeline.name);
-	}
-	return 0;
-}
-
-/* Notes each pipeline's end once; a failed one does not stop the others. True when all have ended. */
-static bool collect(service *s)
-{
-	bool all = true;
-
-	for (size_t i = 0; i < s->count; i++) {
-		const char *name = s->config->pipelines[i].pipeline.name;
-		tr_err err = {0};
-
-		if (s->ended[i])
-			continue;
-		if (!tr_pipeline_wait(s->pipelines[i], 0)) {
-			all = false;
-			continue;
-		}
-		s->ended[i] = true;
-		tr_progress_clear(&s->progress);
-		if (tr_pipeline_result(s->pipelines[i], &err) == 0) {
-			tr_log(TR_LOG_INFO, name, "pipeline.ended", "ended, position saved");
-			continue;
-		}
-		tr_log_err(TR_LOG_ERROR, name, "pipeline.failed", &err);
-		if (s->first_error.code == TR_OK)
-			s->first_error = err;
-	}
-	return all;
+	return tr_runner_turn(s->runner, err) < 0 ? -1 : 0;
 }
 
 static void stop_all(service *s, int number)
 {
 	tr_progress_clear(&s->progress);
 	tr_log(TR_LOG_INFO, NULL, "service.stopping", "%s: finishing what is open; a second signal ends at once", strsignal(number));
-	for (size_t i = 0; i < s->count; i++)
-		tr_pipeline_stop(s->pipelines[i]);
+	tr_runner_stop(s->runner);
+	if (s->fleet)
+		tr_fleet_leave(s->fleet);
 }
 
-static void wait_for_end(service *s)
+/* 1: all has ended; 0: not yet; -1: an error that is nobody's but the service's. */
+static int turn(service *s, tr_err *err)
+{
+	int result = tr_runner_turn(s->runner, err);
+
+	if (result < 0 || !s->fleet)
+		return result;
+	/* What comes and goes with the group has not ended while nothing is here. */
+	if (!tr_fleet_ended(s->fleet, err))
+		return 0;
+	if (err->code != TR_OK)
+		return -1;
+	return result;
+}
+
+static int wait_for_end(service *s, tr_err *err)
 {
 	int64_t stop_at_us = 0;
+	int ended;
 
-	while (!collect(s)) {
+	while ((ended = turn(s, err)) == 0) {
 		int number = next_signal(s);
 
 		if (number && stop_at_us)
@@ -145,44 +183,42 @@ static void wait_for_end(service *s)
 			tr_log(TR_LOG_WARN, NULL, "service.stop_limit", "not everything ended in time; the saved position is unchanged");
 			_exit(0);
 		}
-		tr_progress_draw(&s->progress, s->pipelines, s->count);
+		tr_progress_draw(&s->progress, s->runner);
 	}
+	tr_progress_clear(&s->progress);
+	return ended < 0 ? -1 : 0;
 }
 
 static void release(service *s)
 {
-	for (size_t i = 0; i < s->count; i++)
-		tr_pipeline_stop(s->pipelines[i]);
 	tr_http_stop(s->http);
-	for (size_t i = 0; i < s->count; i++)
-		tr_pipeline_free(s->pipelines[i]);
-	free(s->pipelines);
-	free(s->ended);
+	/* Pipelines ask the fleet, and the fleet speaks to the runner. */
+	if (s->runner)
+		tr_runner_halt(s->runner);
+	tr_fleet_free(s->fleet);
+	tr_runner_free(s->runner);
+	free(s->names);
 	tr_config_free(s->config);
 }
 
 int tr_cmd_run(tr_cli *cli, tr_err *err)
 {
 	service s = {0};
-	int result = -1;
 
 	if (tr_cli_config(cli, &s.config, err) < 0)
 		return -1;
 	tr_log_setup((tr_log_format)s.config->process.log_format, (tr_log_level)s.config->process.log_level);
 	setup_signals(&s);
 	tr_progress_init(&s.progress);
-	if (make_pipelines(&s, cli->once, err) < 0 || start(&s, err) < 0) {
+	if (make(&s, cli->once, err) < 0 || start(&s, err) < 0 || wait_for_end(&s, err) < 0) {
 		tr_log_err(TR_LOG_ERROR, NULL, "service.failed", err);
 		cli->exit_code = tr_err_exit_code(err->code);
-		result = 0;
-		goto out;
+	} else {
+		tr_runner_result(s.runner, err);
+		cli->exit_code = tr_err_exit_code(err->code);
+		tr_log(TR_LOG_INFO, NULL, "service.end", "ended with %d", cli->exit_code);
 	}
-	wait_for_end(&s);
-	tr_progress_clear(&s.progress);
-	cli->exit_code = tr_err_exit_code(s.first_error.code);
-	tr_log(TR_LOG_INFO, NULL, "service.end", "ended with %d", cli->exit_code);
-	result = 0;
-out:
+	tr_err_clear(err);
 	release(&s);
-	return result;
+	return 0;
 }

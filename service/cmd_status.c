@@ -90,8 +90,14 @@ static void print_running(const json_t *running)
 {
 	tr_colours c = tr_cli_colours(stdout);
 	const char *state = json_string_value(json_object_get(running, "state"));
-	const json_t *error = json_object_get(running, "error");
+	const json_t *error = json_object_get(running, "error"), *owner = json_object_get(running, "owner");
+	const char *instance = json_string_value(json_object_get(owner, "instance"));
 
+	if (state && strcmp(state, tr_pipeline_state_name(TR_PIPELINE_STANDBY)) == 0) {
+		printf("  running    %sstandby%s here; owned by %s%s%s\n", c.bold, c.reset, instance ? instance : "nobody the group tells of",
+		    instance ? " on " : "", instance ? json_string_value(json_object_get(owner, "host")) : "");
+		return;
+	}
 	printf("  running    %s%s%s, %lld events, lag %lld bytes, %.1f s\n", c.bold, state ? state : "?", c.reset,
 	    (long long)json_integer_value(json_object_get(running, "events")),
 	    (long long)json_integer_value(json_object_get(running, "lag_bytes")),

@@ -205,7 +205,7 @@ static int check_distinct(const tr_config *config, tr_err *err)
 	return 0;
 }
 
-static int read_tree(tr_config *config, const tr_node *root, bool partial, tr_err *err)
+static int read_all(tr_config *config, const tr_node *root, bool partial, tr_err *err)
 {
 	const tr_node *list = tr_node_get(root, "pipelines");
 	bool given[TR_OPTIONS_MAX] = {false};
@@ -223,6 +223,11 @@ static int read_tree(tr_config *config, const tr_node *root, bool partial, tr_er
 	if (!partial && tr_config_finish(&config->arena, config->pipelines, given, err) < 0)
 		return config->file ? tr_err_prefix(err, "%s", config->file) : -1;
 	return 0;
+}
+
+static int read_tree(tr_config *config, const tr_node *root, bool partial, tr_err *err)
+{
+	return read_all(config, root, partial, err) < 0 || (!partial && tr_config_fleet(config, err) < 0) ? -1 : 0;
 }
 
 int tr_config_load(tr_config **out, const tr_config_request *request, tr_err *err)

@@ -48,6 +48,8 @@ int tr_config_put_node(tr_arena *arena, tr_node *root, const char *path, tr_node
 
 /* Fills in what depends on other options, and checks the combination (config_finish.c). */
 int tr_config_finish(tr_arena *arena, tr_settings *settings, const bool *given, tr_err *err);
+/* The same for the process and its fleet, after its pipelines (config_fleet.c). */
+int tr_config_fleet(tr_config *config, tr_err *err);
 /* The url without its password; urls that cannot be understood become "(hidden)". Result in out. */
 const char *tr_config_redact(const char *url, char *out, size_t size);
 /* The database's name in a url, decoded: path, or dbname=, or the user as libpq has it; NULL when there is none. */

@@ -159,8 +159,9 @@ static int finish_state(tr_arena *arena, tr_pipeline_config *p, tr_err *err)
 {
 	const char *known = "";
 
+	/* A pipeline takes its state along from instance to instance. */
 	if (!p->state_url)
-		p->state_url = default_state(arena);
+		p->state_url = p->source.fleet ? "kafka" : default_state(arena);
 	if (!p->state_url)
 		return fail(err, TR_E_CONFIG, "state.url is missing", "Give --state file:DIR with a directory that survives restarts.");
 	const tr_store_ops *ops = tr_store_find(p->state_url, &known);
@@ -203,6 +204,7 @@ int tr_config_finish(tr_arena *arena, tr_settings *settings, const bool *given, 
 {
 	tr_pipeline_config *p = &settings->pipeline;
 
+	p->source.fleet = settings->fleet.group;
 	if (finish_source(arena, p, err) < 0 || finish_sink(arena, p, given, err) < 0 || finish_state(arena, p, err) < 0 ||
 	    finish_registry(p, err) < 0 || finish_limits(p, err) < 0)
 		return -1;

@@ -61,24 +61,20 @@ static enum MHD_Result get_ready(struct MHD_Connection *connection, const tr_htt
 
 static enum MHD_Result get_metrics(struct MHD_Connection *connection, const tr_http *http)
 {
-	tr_metric_source *sources = calloc(http->view->count + 1, sizeof(*sources));
-	tr_pipeline_status status;
+	tr_fleet_status fleet;
 	char *body = NULL;
 	tr_writer w;
 
-	if (!sources)
-		return MHD_NO;
-	for (size_t i = 0; i < http->view->count; i++) {
-		tr_pipeline_status_get(http->view->pipelines[i], &status);
-		sources[i] = (tr_metric_source){.pipeline = status.name, .metrics = tr_pipeline_metrics(http->view->pipelines[i])};
-	}
 	tr_writer_init(&w, METRICS_MAX);
-	tr_metric_render(&w, sources, http->view->count);
-	tr_writer_u8(&w, 0);
-	if (tr_writer_ok(&w))
-		body = strdup((const char *)w.data);
+	if (http->view->fleet) {
+		tr_fleet_status_get(http->view->fleet, &fleet);
+		tr_metric_render_fleet(&w, http->view->fleet_options->group, fleet.member, (int64_t)fleet.owned);
+	}
+	if (tr_runner_render(http->view->runner, &w) == 0) {
+		tr_writer_u8(&w, 0);
+		body = tr_writer_ok(&w) ? strdup((const char *)w.data) : NULL;
+	}
 	tr_writer_release(&w);
-	free(sources);
 	return answer(connection, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", body);
 }
 

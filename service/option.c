@@ -77,7 +77,7 @@ static const char *nearest_path(const char *path)
 static const char *nearest_section(const char *path)
 {
 	static const char *const sections[] = {"source", "snapshot", "events", "events.registry", "events.heartbeat", "sink",
-	    "sink.topics", "sink.roll", "state", "limits", "http", "log", "pipelines", "name", "delivery"};
+	    "sink.topics", "sink.roll", "state", "limits", "fleet", "http", "log", "pipelines", "name", "delivery"};
 
 	return tr_text_nearest(path, sections, sizeof(sections) / sizeof(sections[0]));
 }

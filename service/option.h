@@ -14,12 +14,23 @@
 
 typedef enum { TR_COMPATIBLE_DEBEZIUM_3_5, TR_COMPATIBLE_LATEST } tr_compatibility;
 
+/* Pipelines shared with other instances; group NULL: none. */
+typedef struct tr_fleet_settings {
+	const char *group, *instance, *url;
+	int session_timeout_ms;
+	/* from the sink whose brokers these are (config_fleet.c) */
+	const tr_property *properties;
+	size_t property_count;
+	int replication;
+} tr_fleet_settings;
+
 /* What one configuration (or one pipeline of it) says: the target of the table's offsets. */
 typedef struct tr_settings {
 	tr_pipeline_config pipeline;
 	int compatibility; /* tr_compatibility */
 	const char *http_listen;
 	int log_level, log_format; /* tr_log_level, tr_log_format */
+	tr_fleet_settings fleet;
 } tr_settings;
 
 typedef enum tr_option_type {

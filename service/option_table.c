@@ -227,6 +227,15 @@ const tr_option tr_options[] = {
 {"limits.batch", SIZE, "0", AT(pipeline.batch_bytes), .min = 0, .max = (int64_t)1 << 30,
  .help = "Size at which a batch is handed on. 0: chosen from limits.memory."},
 
+{"fleet.group", STRING, NULL, AT(fleet.group), .flags = TR_OPTION_PROCESS, .example = "cdc",
+ .help = "Share the pipelines with the other instances that name this group, by a consumer group of Kafka: each pipeline runs on one "
+         "of them, and goes to another when that one ends or is not heard of. Default: none, all pipelines run here."},
+{"fleet.session_timeout", DURATION, "10s", AT(fleet.session_timeout_ms), .min = 1000, .max = 300000, .flags = TR_OPTION_PROCESS,
+ .help = "An instance that is not heard of for this long loses its pipelines (the brokers allow 6s and more, unless told otherwise)."},
+{"fleet.url", STRING, NULL, AT(fleet.url), .flags = TR_OPTION_PROCESS, .example = "kafka://broker:9092",
+ .help = "Brokers of the group. Default: those of the first Kafka sink; its login is used in any case."},
+{"fleet.instance", STRING, NULL, AT(fleet.instance), .flags = TR_OPTION_PROCESS, .example = "node-1",
+ .help = "What the others see of this instance. Default: host name and process number."},
 {"http.listen", STRING, "127.0.0.1:8480", AT(http_listen), .flags = TR_OPTION_PROCESS | TR_OPTION_EMPTY_OK, .flag = "--http",
  .help = "Address of the status page, /healthz, /readyz, /status and /metrics. \"\": none."},
 {"log.level", ENUM, "info", AT(log_level), ONE_OF("debug", "info", "warn", "error"), .flags = TR_OPTION_PROCESS,

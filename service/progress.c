@@ -71,7 +71,7 @@ void tr_progress_line(const tr_pipeline_status *s, unsigned width, char *out, si
 	    (unsigned long long)s->snapshot_tables, eta);
 }
 
-void tr_progress_draw(tr_progress *p, tr_pipeline *const *pipelines, size_t count)
+void tr_progress_draw(tr_progress *p, tr_runner *runner)
 {
 	struct winsize window;
 	unsigned width = 100;
@@ -81,10 +81,10 @@ void tr_progress_draw(tr_progress *p, tr_pipeline *const *pipelines, size_t coun
 		return;
 	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 20)
 		width = window.ws_col - 1u;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < tr_runner_count(runner); i++) {
 		tr_pipeline_status status;
 
-		tr_pipeline_status_get(pipelines[i], &status);
+		tr_runner_status(runner, i, &status);
 		if (status.state != TR_PIPELINE_SNAPSHOT)
 			continue;
 		tr_progress_line(&status, width, line, sizeof(line));

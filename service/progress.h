@@ -2,7 +2,7 @@
 #ifndef TR_SERVICE_PROGRESS_H
 #define TR_SERVICE_PROGRESS_H
 
-#include "pipeline/pipeline.h"
+#include "service/runner.h"
 
 typedef struct tr_progress {
 	bool enabled, drawn;
@@ -10,7 +10,7 @@ typedef struct tr_progress {
 
 void tr_progress_init(tr_progress *p);
 /* Draws the state of the first pipeline that reads a snapshot, or clears the line when none does. */
-void tr_progress_draw(tr_progress *p, tr_pipeline *const *pipelines, size_t count);
+void tr_progress_draw(tr_progress *p, tr_runner *runner);
 void tr_progress_clear(tr_progress *p);
 /* One line of at most `width` characters for a status; also for tests. */
 void tr_progress_line(const tr_pipeline_status *status, unsigned width, char *out, size_t size);

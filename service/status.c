@@ -38,12 +38,34 @@ static json_t *snapshot_json(const tr_pipeline_status *s)
 	    (json_int_t)s->snapshot_rows_estimated, "elapsed_seconds", (double)s->snapshot_elapsed_us / 1e6);
 }
 
-static json_t *pipeline_json(tr_pipeline *p)
+/* Who runs it; null when that is nobody, or not known. */
+static json_t *owner_json(const tr_status_view *view, size_t i)
+{
+	tr_fleet_instance by;
+
+	if (!tr_fleet_owner_of(view->fleet, i, &by))
+		return json_null();
+	return json_pack("{s:s, s:s}", "instance", by.name, "host", by.host);
+}
+
+static json_t *fleet_json(const tr_status_view *view)
+{
+	tr_fleet_status s;
+
+	if (!view->fleet)
+		return json_null();
+	tr_fleet_status_get(view->fleet, &s);
+	return json_pack("{s:s, s:s, s:b, s:I, s:I, s:o}", "group", view->fleet_options->group, "instance",
+	    view->fleet_options->instance, "member", s.member, "instances", (json_int_t)s.members, "pipelines_owned",
+	    (json_int_t)s.owned, "error", error_json(&s.error));
+}
+
+static json_t *pipeline_json(const tr_status_view *view, size_t i)
 {
 	tr_pipeline_status s;
 	json_t *o = json_object();
 
-	tr_pipeline_status_get(p, &s);
+	tr_runner_status(view->runner, i, &s);
 	json_object_set_new(o, "name", json_string(s.name));
 	json_object_set_new(o, "state", json_string(tr_pipeline_state_name(s.state)));
 	json_object_set_new(o, "state_seconds", json_real((double)(tr_clock_mono_us() - s.state_since_us) / 1e6));
@@ -61,6 +83,8 @@ static json_t *pipeline_json(tr_pipeline *p)
 	json_object_set_new(o, "restarts", json_integer((json_int_t)s.restarts));
 	json_object_set_new(o, "snapshot", snapshot_json(&s));
 	json_object_set_new(o, "error", error_json(&s.error));
+	if (view->fleet)
+		json_object_set_new(o, "owner", owner_json(view, i));
 	return o;
 }
 
@@ -70,19 +94,26 @@ json_t *tr_status_json(const tr_status_view *view)
 
 	json_object_set_new(root, "version", json_string(TR_VERSION));
 	json_object_set_new(root, "uptime_seconds", json_real((double)(tr_clock_mono_us() - view->started_us) / 1e6));
+	json_object_set_new(root, "fleet", fleet_json(view));
 	json_object_set_new(root, "pipelines", list);
-	for (size_t i = 0; i < view->count; i++)
-		json_array_append_new(list, pipeline_json(view->pipelines[i]));
+	for (size_t i = 0; i < tr_runner_count(view->runner); i++)
+		json_array_append_new(list, pipeline_json(view, i));
 	return root;
 }
 
 bool tr_status_ready(const tr_status_view *view, char *reason, size_t size)
 {
-	for (size_t i = 0; i < view->count; i++) {
+	if (view->fleet && !tr_fleet_member(view->fleet)) {
+		tr_text_format(reason, size, "fleet %s: the group has not heard of this instance", view->fleet_options->group);
+		return false;
+	}
+	for (size_t i = 0; i < tr_runner_count(view->runner); i++) {
 		tr_pipeline_status s;
 
-		tr_pipeline_status_get(view->pipelines[i], &s);
-		if (s.state == TR_PIPELINE_STARTING || s.state == TR_PIPELINE_WAITING || s.state == TR_PIPELINE_STOPPED) {
+		tr_runner_status(view->runner, i, &s);
+		if (s.state == TR_PIPELINE_STANDBY)
+			continue;
+		if (s.state != TR_PIPELINE_SNAPSHOT && s.state != TR_PIPELINE_STREAMING) {
 			tr_text_format(reason, size, "%s: %s%s%s", s.name, tr_pipeline_state_name(s.state),
 			    s.error.code != TR_OK ? ": " : "", s.error.code != TR_OK ? s.error.text : "");
 			return false;

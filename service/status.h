@@ -7,17 +7,20 @@
 
 #include <jansson.h>
 
-#include "pipeline/pipeline.h"
+#include "fleet/fleet.h"
+#include "service/runner.h"
 
 typedef struct tr_status_view {
-	tr_pipeline *const *pipelines;
-	size_t count;
+	tr_runner *runner;
+	tr_fleet *fleet;    /* NULL: none */
+	const tr_fleet_options *fleet_options;
 	int64_t started_us; /* monotonic */
 } tr_status_view;
 
-/* {"version":…,"uptime_seconds":…,"pipelines":[…]}; the caller owns it. */
+/* {"version":…,"uptime_seconds":…,"fleet":{…} or null,"pipelines":[…]}; the caller owns it. */
 json_t *tr_status_json(const tr_status_view *view);
-/* True when every pipeline makes progress or has nothing to do; else the reason. */
+/* True when every pipeline makes progress or has nothing to do; else the reason. In a fleet: every one that is ours, which may
+ * be none, and the group knows us. */
 bool tr_status_ready(const tr_status_view *view, char *reason, size_t size);
 
 /* GET of a path at a http.listen address. The body (NUL-terminated, to be freed by the caller) and the status code;

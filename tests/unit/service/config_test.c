@@ -303,6 +303,42 @@ START_TEST(pipelines_that_clash_are_refused)
 }
 END_TEST
 
+#define FLEET BASE "fleet: {group: cdc"
+
+START_TEST(fleet_takes_brokers_and_login_of_the_sink)
+{
+	tr_config *config = load("fleet: {group: cdc}\n"
+	                         "sink: {url: 'kafka://b:9092', properties: {sasl.username: u, compression.type: lz4}, topics: {replication: 3}}\n"
+	                         "events: {format: json}\npipelines: [{source: {url: 'postgres://c@d/one'}}, {source: {url: 'postgres://c@d/two'}}]");
+
+	ck_assert_msg(config != NULL, "%s", err.text);
+	const tr_fleet_settings *f = &config->process.fleet;
+	ck_assert_str_eq(f->url, "kafka://b:9092");
+	ck_assert_int_eq(f->session_timeout_ms, 10000);
+	ck_assert_int_eq(f->replication, 3);
+	ck_assert_uint_eq(f->property_count, 1);
+	ck_assert_str_eq(f->properties[0].key, "sasl.username");
+	ck_assert_ptr_nonnull(strchr(f->instance, '-'));
+	/* The state goes where the pipeline goes, and its instances are one reader to the source. */
+	ck_assert_str_eq(config->pipelines[1].pipeline.state_url, "kafka");
+	ck_assert_str_eq(config->pipelines[1].pipeline.source.fleet, "cdc");
+	tr_config_free(config);
+}
+END_TEST
+
+START_TEST(fleet_refuses_what_cannot_move)
+{
+	ck_fails(FLEET "}\ndelivery: at_least_once\nstate: {url: 'file:/s'}\n", TR_E_CONFIG, "stays behind on one machine", "state.url: kafka");
+	ck_fails(FLEET ", url: 'b:9092'}\n", TR_E_CONFIG, "fleet.url does not start with kafka://", NULL);
+	ck_fails("fleet: {group: 'a b'}\n" BASE, TR_E_CONFIG, "fleet.group: \"a b\"", "letters");
+	ck_fails("fleet: {group: a, instance: 'user@host:pw'}\n" BASE, TR_E_CONFIG, "fleet.instance", NULL);
+	ck_fails("source: {url: postgres://c@d/s}\nsink: {url: 'file:/o'}\nstate: {url: 'kafka://b:9092/t'}\nfleet: {group: a}\n",
+	    TR_E_CONFIG, "fleet.url is missing", "kafka://");
+	ck_fails("sink: {url: stdout}\npipelines: [{source: {url: postgres://c@d/s}, fleet: {group: a}}]\n", TR_E_CONFIG,
+	    "belongs to the process", NULL);
+}
+END_TEST
+
 START_TEST(passwords_are_hidden)
 {
 	char out[256];
@@ -342,4 +378,5 @@ END_TEST
 TEST_MAIN("config", defaults_are_filled_in, unknown_keys_suggest_the_nearest, bad_yaml_names_line_and_column,
     duplicate_keys_are_refused, limits_hold, references_are_expanded, bad_references_name_the_place, types_are_read,
     bad_values_are_named, combinations_are_checked, stdout_gets_json_and_names_are_made_valid, sets_win_over_the_file,
-    pipelines_inherit_and_differ, pipelines_that_clash_are_refused, passwords_are_hidden, every_option_is_sound)
+    pipelines_inherit_and_differ, pipelines_that_clash_are_refused, fleet_takes_brokers_and_login_of_the_sink,
+    fleet_refuses_what_cannot_move, passwords_are_hidden, every_option_is_sound)
