@@ -303,6 +303,13 @@ static void compare_policy(const tr_kafka_client *c, const tr_sink_options *o, c
 		    t->cleanup_policy, o->cleanup_policy);
 }
 
+/* Made, but no broker shows it: on a busy cluster that takes its time, and passes. */
+static int not_there_yet(tr_kafka_topic *t, tr_err *err)
+{
+	note(t, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, "the new topic is not there yet");
+	return topic_error(t, "use", err);
+}
+
 int tr_kafka_topics_ensure(tr_kafka_client *c, const tr_sink_options *options, tr_kafka_topic *topics, size_t count, tr_err *err)
 {
 	bool made;
@@ -320,7 +327,7 @@ int tr_kafka_topics_ensure(tr_kafka_client *c, const tr_sink_options *options, t
 		tr_kafka_topic *t = &topics[i];
 		if (hidden(t) || missing(t)) {
 			if (look_into_metadata(c, t, err) != 0)
-				return -1;
+				return made && missing(t) ? not_there_yet(t, err) : -1;
 		} else if (t->error != RD_KAFKA_RESP_ERR_NO_ERROR) {
 			return topic_error(t, "use", err);
 		}
