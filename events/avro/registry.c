@@ -364,11 +364,18 @@ static int not_found(tr_avro_registry *r, const exchange *x, tr_err *err)
 	return tr_err_hint(err, "check the path in events.registry.url (Apicurio: /apis/ccompat/v7)");
 }
 
+/* Apicurio's answer when another request makes the same subject at this moment, such as one of an instance that was killed
+ * while it waited: the next try finds the subject. */
+static bool made_meanwhile(const exchange *x)
+{
+	return x->status == 409 && strstr(json_text_at(x->json, "message"), "already exists");
+}
+
 static bool retriable_status(const exchange *x)
 {
 	long code = (long)json_integer_value(json_object_get(x->json, "error_code"));
 
-	return x->status >= 500 || x->status == 429 || x->status == 408 || (code >= 50001 && code <= 50004);
+	return x->status >= 500 || x->status == 429 || x->status == 408 || made_meanwhile(x) || (code >= 50001 && code <= 50004);
 }
 
 /* An answer other than 2xx, as an error. */

@@ -333,13 +333,15 @@ START_TEST(retries_until_it_answers)
 	int32_t id = 0;
 	tr_err err = {0};
 
-	START({503, "busy"}, {0, NULL}, {429, "{}"}, {500, "{\"error_code\":50003,\"message\":\"forwarding\"}"}, {200, "{\"id\":9}"});
+	START({503, "busy"}, {0, NULL}, {429, "{}"},
+	      {409, "{\"error_code\":409,\"message\":\"An artifact with ID 's' in group 'null' already exists.\"}"},
+	      {500, "{\"error_code\":50003,\"message\":\"forwarding\"}"}, {200, "{\"id\":9}"});
 	tr_avro_registry *r = client_with((tr_registry_options){.auto_register = true, .retry_ms = 20000});
 	ck_assert_msg(tr_avro_registry_id(r, "s", "\"int\"", NULL, &id, &err) == 0, "%s %s", err.text, err.detail);
 	ck_assert_int_eq(id, 9);
 	tr_avro_registry_free(r);
 	peer_stop(&server);
-	ck_assert_int_eq(server.served, 5);
+	ck_assert_int_eq(server.served, 6);
 }
 END_TEST
 
