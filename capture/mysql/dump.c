@@ -122,6 +122,9 @@ static int failed(tr_myc_dump *d, tr_err *err)
 
 	if (atomic_load(&d->s->wake.stop) || (number != 1236 && number != CR_NET_PACKET_TOO_LARGE)) {
 		tr_myc_error(d->c, &d->s->wake, "read the binary log", err);
+		/* Of a missing privilege MySQL says here what it says of a wrong password; but the login has succeeded. */
+		if (err->code == TR_E_SOURCE_AUTH)
+			err->code = TR_E_SOURCE_PRIVILEGE;
 		return err->code == TR_E_SOURCE_PRIVILEGE ? tr_myc_grant_hint(d->s, "REPLICATION SLAVE", "*.*", err) : -1;
 	}
 	if (number == CR_NET_PACKET_TOO_LARGE)

@@ -156,6 +156,26 @@ class Survives:
             program.wait_state()
             self.done(program)
 
+    def test_privilege_revoked_under_the_stream(self):
+        """Named with its statement at the next connection; given back, it goes on where it stood."""
+        own = self.own_server()
+        job = self.once_job(own.server)
+        self.login("a-password")
+        job.write({**job.config, "source": {**job.config["source"], "url": self.url_of("a-password")}})
+        with load.Load(self.db):
+            with job.background() as program:
+                program.wait_state()
+                time.sleep(1)
+                self.revoke()
+                self.cut_connections()
+                self.assertEqual(program.process.wait(30), 77)
+                self.assertRegex(program.tail(), f"TR203.*{self.GRANT}")
+            time.sleep(1)
+        self.give_back()
+        with job.background() as program:
+            program.wait_state()
+            self.done(program)
+
     # -- the machine ----------------------------------------------------------------------------------------------------------
 
     def test_wall_clock_jumps(self):
@@ -180,6 +200,14 @@ class Survives:
 
 
 class OnPostgres(Survives, Loaded):
+    GRANT = "ALTER ROLE"
+
+    def revoke(self):
+        self.db.psql("ALTER ROLE cdc NOSUPERUSER NOREPLICATION")
+
+    def give_back(self):
+        self.db.psql("ALTER ROLE cdc SUPERUSER")
+
     def own_server(self):
         own = OwnPostgres("fsync=on")
         self.addCleanup(own.remove)
@@ -198,6 +226,14 @@ class OnPostgres(Survives, Loaded):
 
 
 class OnMySql(Survives, LoadedMySql):
+    GRANT = "GRANT REPLICATION SLAVE"
+
+    def revoke(self):
+        self.db.sql("SET sql_log_bin = 0; REVOKE REPLICATION SLAVE ON *.* FROM 'cdc'@'%'")
+
+    def give_back(self):
+        self.db.sql("SET sql_log_bin = 0; GRANT REPLICATION SLAVE ON *.* TO 'cdc'@'%'")
+
     def own_server(self):
         own = OwnMySql(name=self.SERVER)
         self.addCleanup(own.remove)

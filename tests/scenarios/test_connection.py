@@ -67,6 +67,27 @@ class Connection(Case):
     def test_tls_verifies_the_authority(self):
         self.assert_fails(self.run_with(self.secure("localhost", "verify-full", "other")), 69, "TR201", detail="certificate")
 
+    def certificate(self, name):
+        """The server takes another one up."""
+        data = self.own.dir / "data"
+        (data / "server.crt").write_bytes((self.own.dir / f"{name}.crt").read_bytes())
+        self.own.server.psql("SELECT pg_reload_conf()")
+
+    def test_certificate_that_expired(self):
+        """Said, and safe; with a new one it goes on where it stood."""
+        folder = self.own.dir
+        openssl("x509", "-req", "-in", folder / "server.csr", "-CA", folder / "ca.crt", "-CAkey", folder / "ca.key", "-CAcreateserial",
+                "-days", -1, "-extfile", folder / "names", "-out", folder / "expired.crt")
+        job = self.job(self.config(self.secure("localhost", "verify-full")))
+        self.assert_ok(job.once())
+        self.certificate("expired")
+        self.addCleanup(self.certificate, "server")
+        before = job.stored()
+        self.assert_fails(job.once(), 69, "TR201", "could not connect", detail="certificate verify failed")
+        self.assertEqual(job.stored(), before)
+        self.certificate("server")
+        self.assert_ok(job.once())
+
     def test_login_that_tls_alone_may_use(self):
         self.assert_fails(self.run_with(self.secure("localhost", "disable")), 77, "TR202", detail="pg_hba.conf")
 
