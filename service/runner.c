@@ -119,9 +119,10 @@ static int failed_in_fleet(place *p, const tr_err *failure, tr_err *err)
 	int64_t pause_ms = p->runner->config->process.fleet.session_timeout_ms;
 	bool taken = tr_err_exit_code(failure->code) == 75;
 
-	/* Another instance has taken it: the group says so soon. If it does not, the other one was none of the group. */
+	/* 75: another instance has taken it, and the group says so soon. If it does not, the other one was none of the group. 69: who
+	 * starts services again would do so, but the process does not end. */
 	p->start_at_us = tr_clock_mono_us() + pause_ms * 1000;
-	if (taken || tr_err_reaction(failure->code) == TR_REACT_RETRY) {
+	if (taken || tr_err_reaction(failure->code) == TR_REACT_RETRY || tr_err_exit_code(failure->code) == 69) {
 		tr_log_err(TR_LOG_WARN, name, taken ? "pipeline.taken" : "pipeline.failed", failure);
 		tr_log(TR_LOG_INFO, name, "pipeline.again", "if it is still this instance's in %lld s, it is started again",
 		    (long long)(pause_ms / 1000));
