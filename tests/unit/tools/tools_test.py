@@ -110,6 +110,11 @@ class Generated(Tree):
         self.assertEqual(self.run_tool("gen_errors", "--check"),
                          (1, ["docs/ERRORS.md does not match core/errors.def: run tools/gen_errors"]))
 
+    def test_numbers_out_of_order(self):
+        self.put("core/errors.def", 'TR_ERROR(B, 102, 64, STOP, "b")\nTR_ERROR(A, 101, 64, STOP, "a")\n')
+        self.put("core/metrics.def", "")
+        self.assertEqual(self.run_tool("gen_errors"), (1, ["core/errors.def: TR101 stands behind TR102: keep the numbers in order"]))
+
     def test_every_row_of_the_catalogue_is_understood(self):
         root = TOOLS.parent
         for catalogue, page, word in (("errors", "ERRORS", "TR_ERROR("), ("metrics", "METRICS", "TR_METRIC(")):
