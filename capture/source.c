@@ -54,3 +54,8 @@ const tr_source_ops *tr_source_find(const char *url, const char **known)
 			return kinds[i];
 	return NULL;
 }
+
+const tr_source_ops *tr_source_at(size_t index)
+{
+	return index < KIND_COUNT ? kinds[index] : NULL;
+}

@@ -107,6 +107,13 @@ typedef struct tr_snapshot_host {
 	void (*tables)(void *context, const tr_snapshot_table *tables, size_t count); /* progress; any reader thread, locked by the source */
 } tr_snapshot_host;
 
+/* What a source that ends leaves at the server, made by it or by an earlier run. */
+typedef struct tr_source_left {
+	char what[320]; /* for a sentence: replication slot "a" and publication "b"; "" = nothing */
+	char sql[480];  /* what drops it */
+	bool keeps_log; /* the server keeps its log for it */
+} tr_source_left;
+
 /* One captured table as it would be published now; table is NULL when it cannot be, and failure says why. */
 typedef void (*tr_source_table_fn)(void *context, const char *collection, const tr_table *table, const tr_err *failure);
 
@@ -160,7 +167,12 @@ typedef struct tr_source_ops {
 	/* Makes a blocking call return INTERRUPTED soon. Any thread. */
 	void (*interrupt)(tr_source *s);
 	void (*disconnect)(tr_source *s); /* before a retry */
-	/* Sends a last feedback (when connected), closes, frees. NULL is fine. drop: also drop what `create` made. */
+	/* After prepare, connected or not. Optional: NULL where nothing stays at the server. */
+	void (*leaves)(tr_source *s, tr_source_left *out);
+	/* Drops at the server what a run with these options has made, for `offsets reset --drop`: `what` names it, "" = nothing was
+	 * there. Refuses what is in use or not ours. Connects. Optional as `leaves`. */
+	int (*drop)(tr_source *s, char *what, size_t size, tr_err *err);
+	/* Sends a last feedback (when connected), closes, frees. NULL is fine. */
 	void (*free)(tr_source *s);
 } tr_source_ops;
 
@@ -172,5 +184,7 @@ struct tr_source {
 
 /* By scheme of a url ("postgres://…"); NULL when there is none. *known receives a list of schemes for the message. */
 const tr_source_ops *tr_source_find(const char *url, const char **known);
+/* The rows of sources.def in order; NULL past the last. */
+const tr_source_ops *tr_source_at(size_t index);
 
 #endif

@@ -4,11 +4,13 @@
  *   open sink -> prepare source -> [snapshot] -> stream -> wind down -> (retry: again from the durable record)
  */
 #include "core/log.h"
+#include "core/text.h"
 #include "pipeline/internal.h"
 
 #define READ_WAIT_MS 100
 /* A session that streamed this long was a success: the next failure starts counting anew. */
 #define HEALTHY_US (10 * 1000000)
+#define SHOWN_BYTES 200 /* of a position in the log */
 
 typedef struct stored {
 	tr_writer position, identity;
@@ -106,7 +108,21 @@ static bool identity_changed(const tr_pipeline *p)
 	return !tr_slice_eq(tr_slice_str(now.text), tr_writer_view(&p->record.identity));
 }
 
-static int stream_phase(tr_session *s, bool had_position, tr_err *err)
+static void tell_start(tr_pipeline *p, bool continued)
+{
+	tr_writer at;
+	tr_slice shown;
+
+	tr_writer_init(&at, 1 << 24);
+	p->source->ops->position(p->source, &at);
+	shown = tr_text_cut_bytes(tr_writer_view(&at), SHOWN_BYTES);
+	tr_log(TR_LOG_INFO, p->config->name, "stream.started", "%s %.*s%s", continued ? "continues at" : "streaming from",
+	       (int)shown.len, (const char *)shown.ptr, shown.len < at.len ? "..." : "");
+	tr_writer_release(&at);
+}
+
+/* continued: from a position that an earlier session has stored, not from this one's snapshot or from now. */
+static int stream_phase(tr_session *s, bool had_position, bool continued, tr_err *err)
 {
 	tr_pipeline *p = s->p;
 	tr_host_listener *h = NULL;
@@ -122,6 +138,7 @@ static int stream_phase(tr_session *s, bool had_position, tr_err *err)
 	if (result == 0 && !had_position)
 		result = tr_session_note(s, TR_NOTE_IDENTITY, true, err);
 	if (result == 0) {
+		tell_start(p, continued);
 		tr_pipeline_enter(p, TR_PIPELINE_STREAMING, NULL);
 		result = stream(s, tr_host_listener_base(h), err);
 	}
@@ -138,14 +155,11 @@ static int run(tr_session *s, tr_err *err)
 
 	if (prepare(p, &snapshot, err) != 0 || need_catalogue(p, err) != 0)
 		return -1;
-	if (snapshot) {
-		if (tr_pipeline_snapshot(s, err) != 0)
-			return -1;
-		had_position = true;
-	}
+	if (snapshot && tr_pipeline_snapshot(s, err) != 0)
+		return -1;
 	if (p->config->source.snapshot_mode == TR_SNAPSHOT_ONLY)
 		return 0;
-	return stream_phase(s, had_position, err);
+	return stream_phase(s, had_position || snapshot, had_position && !snapshot, err);
 }
 
 static int run_session(tr_pipeline *p, tr_err *err)
@@ -184,6 +198,20 @@ static void wait_allowed(tr_pipeline *p)
 {
 	while (p->config->may_begin && !tr_pipeline_stopping(p) && !p->config->may_begin(p->config->may_begin_context))
 		wait_before_retry(p, 50);
+}
+
+/* What nobody misses until the server's disk is full: a slot that no run will read again. */
+static void tell_left(tr_pipeline *p)
+{
+	tr_source_left left = {0};
+
+	/* In a fleet another instance goes on. */
+	if (p->source->ops->leaves && !p->config->may_begin)
+		p->source->ops->leaves(p->source, &left);
+	if (*left.what)
+		tr_log(TR_LOG_INFO, p->config->name, "source.left", "left at the source: %s%s; if no run is to go on from here: "
+		       "tailrace offsets reset --drop, or %s", left.what,
+		       left.keeps_log ? "; the server keeps its log for the next run" : "", left.sql);
 }
 
 static void finish(tr_pipeline *p, int result, const tr_err *err)
@@ -238,6 +266,7 @@ void *tr_capture_thread(void *pipeline)
 	/* Asked to stop while something was wrong: what is durable is durable, the rest is read again at the next start. */
 	if (result != 0 && tr_pipeline_stopping(p))
 		result = 0;
+	tell_left(p);
 	finish(p, result, &err);
 	return NULL;
 }

@@ -16,6 +16,22 @@ static bool has_binary_log(const tr_pipeline_config *p)
 	return ops && strcmp(ops->kind, "postgres") != 0;
 }
 
+static void show_delivery(tr_report *r, const tr_pipeline_config *p)
+{
+	tr_store_options store = tr_pipeline_store_options(p, true);
+
+	if (store.transactional)
+		tr_report_ok(r, "delivery", "exactly_once: events and position in one transaction of Kafka; readers need "
+		    "isolation.level=read_committed");
+	else
+		tr_report_ok(r, "delivery", "at_least_once%s: after a crash, events behind the last saved position come again",
+		    p->delivery == TR_EXACTLY_ONCE ? " (this sink has no transactions)" : "");
+	if (store.transactional && strncmp(p->state_url, "file:", 5) == 0)
+		tr_report_ok(r, "state", "key \"%s\" in the sink's topic of states, and a copy in %s", p->name, p->state_url);
+	else
+		tr_report_ok(r, "state", "key \"%s\" in %s", p->name, p->state_url);
+}
+
 void tr_check_plan(tr_report *r, const tr_pipeline_config *p)
 {
 	static const char *const formats[] = {"avro", "json"}, *const envelopes[] = {"Debezium's", "the flat"};
@@ -38,7 +54,7 @@ void tr_check_plan(tr_report *r, const tr_pipeline_config *p)
 		    envelopes[p->events.envelope], tr_config_redact(p->registry.url, url, sizeof(url)));
 	else
 		tr_report_ok(r, "schemas", "%s in %s envelope, no registry", formats[p->events.format], envelopes[p->events.envelope]);
-	tr_report_ok(r, "state", "%s, key \"%s\"", p->state_url, p->name);
+	show_delivery(r, p);
 }
 
 /* What all tables of one pipeline are looked at with. */

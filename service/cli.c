@@ -28,6 +28,7 @@ static const flag flags[] = {
     {"--ready", NULL, NULL, TR_CLI_READY, "say by the exit status whether it is ready (for health checks)"},
     {"--yes", "-y", NULL, TR_CLI_YES, "do not ask"},
     {"--force", NULL, NULL, TR_CLI_FORCE, "import over a state that is there, or one of another name"},
+    {"--drop", NULL, NULL, TR_CLI_DROP, "reset: also drop slot and publication at the source"},
     {"--json", NULL, NULL, TR_CLI_JSON, "print facts as JSON"},
     {"--help", "-h", NULL, ~0u, "this help"},
 };
@@ -70,7 +71,7 @@ static const tr_command *find_command(const char *name, tr_err *err)
 	for (size_t i = 0; i < tr_command_count; i++) {
 		if (strcmp(tr_commands[i].name, name) == 0)
 			return &tr_commands[i];
-		if (!tr_commands[i].hidden && count < 32)
+		if (count < 32)
 			names[count++] = tr_commands[i].name;
 	}
 	usage_error(err, "unknown command", name, tr_text_nearest(name, names, count), NULL);
@@ -134,6 +135,8 @@ static int apply_flag(tr_cli *cli, const char *name, char *value, tr_err *err)
 		cli->yes = true;
 	else if (strcmp(name, "--force") == 0)
 		cli->force = true;
+	else if (strcmp(name, "--drop") == 0)
+		cli->drop = true;
 	else if (strcmp(name, "--ready") == 0)
 		cli->ready = true;
 	else if (strcmp(name, "--json") == 0)
@@ -228,17 +231,70 @@ static void help_flags(FILE *out, const tr_command *command)
 	}
 }
 
-static void help_options(FILE *out)
+/* True when the list names the key or a section that it is in. */
+static bool uses(const char *keys, const char *path)
 {
-	fprintf(out, "\nKeys of the configuration (in the file, as --set key=value, some as an option of their own):\n");
-	for (size_t i = 0; i < tr_option_count; i++) {
-		const tr_option *o = &tr_options[i];
+	while (keys && *keys) {
+		size_t len = strcspn(keys, " ");
 
-		fprintf(out, "  %s%s%s (", o->path, o->flag ? ", " : "", o->flag ? o->flag : "");
-		for (size_t j = 0; o->choices && o->choices[j]; j++)
-			fprintf(out, "%s%s", j > 0 ? " | " : "", o->choices[j]);
-		fprintf(out, "%s%s%s)\n      %s\n", o->choices ? "" : tr_option_type_name(o), o->fallback ? ", default " : "", o->fallback ? (*o->fallback ? o->fallback : "\"\"") : "",
-		    o->help);
+		if (strncmp(path, keys, len) == 0 && (path[len] == '\0' || path[len] == '.'))
+			return true;
+		keys += len + (keys[len] == ' ');
+	}
+	return !keys;
+}
+
+static void help_option(FILE *out, const tr_option *o)
+{
+	fprintf(out, "  %s%s%s (", o->path, o->flag ? ", " : "", o->flag ? o->flag : "");
+	for (size_t j = 0; o->choices && o->choices[j]; j++)
+		fprintf(out, "%s%s", j > 0 ? " | " : "", o->choices[j]);
+	fprintf(out, "%s%s%s)\n      %s\n", o->choices ? "" : tr_option_type_name(o), o->fallback ? ", default " : "",
+	    o->fallback ? (*o->fallback ? o->fallback : "\"\"") : "", o->help);
+}
+
+/* The keys of one section, which begin at *i: where the command uses all, those without an option of their own by name only. */
+static void help_section(FILE *out, const tr_command *command, size_t *i)
+{
+	const char *path = tr_options[*i].path;
+	size_t len = strcspn(path, "."), first = *i, named = 0;
+
+	fprintf(out, "\n%.*s\n", path[len] == '.' ? (int)len : (int)strlen("pipeline"), path[len] == '.' ? path : "pipeline");
+	for (; *i < tr_option_count; (*i)++) {
+		const tr_option *o = &tr_options[*i];
+
+		if (path[len] == '.' ? strncmp(o->path, path, len + 1) != 0 : strchr(o->path, '.') != NULL)
+			break;
+		if (uses(command->keys, o->path) && (command->keys || o->flag))
+			help_option(out, o);
+	}
+	for (size_t k = first; !command->keys && k < *i; k++)
+		if (!tr_options[k].flag)
+			fprintf(out, "%s%s", named++ > 0 ? ", " : "  and ", tr_options[k].path);
+	fprintf(out, "%s", named > 0 ? "\n" : "");
+}
+
+static bool section_is_used(const tr_command *command, size_t i)
+{
+	size_t len = strcspn(tr_options[i].path, ".") + 1;
+
+	for (size_t k = i; k < tr_option_count && (k == i || strncmp(tr_options[k].path, tr_options[i].path, len) == 0); k++)
+		if (uses(command->keys, tr_options[k].path))
+			return true;
+	return false;
+}
+
+static void help_options(FILE *out, const tr_command *command)
+{
+	size_t i = 0;
+
+	fprintf(out, "\nKeys of the configuration that it uses (in the file, as --set key=value, some as an option of their own);\n"
+	             "`tailrace docs options` describes them all:\n");
+	while (i < tr_option_count) {
+		if (section_is_used(command, i))
+			help_section(out, command, &i);
+		else
+			i++;
 	}
 }
 
@@ -251,14 +307,12 @@ void tr_cli_help(FILE *out, const tr_command *command)
 		    command->flags ? " [options]" : "", command->description, command->example);
 		help_flags(out, command);
 		if (command->flags & TR_CLI_CONFIG)
-			help_options(out);
+			help_options(out, command);
 		return;
 	}
 	fprintf(out, "%stailrace%s: a database's changes to Kafka, files or standard output\n\nCommands:\n", c.bold, c.reset);
-	for (size_t i = 0; i < tr_command_count; i++) {
-		if (!tr_commands[i].hidden)
-			fprintf(out, "  %-16s %s\n", tr_commands[i].name, tr_commands[i].summary);
-	}
+	for (size_t i = 0; i < tr_command_count; i++)
+		fprintf(out, "  %-16s %s\n", tr_commands[i].name, tr_commands[i].summary);
 	fprintf(out, "\nExample:\n  tailrace run --source postgres://user@host/shop --tables 'public.*' --sink stdout\n\n"
 	             "tailrace COMMAND --help tells more.\n");
 }
@@ -274,24 +328,13 @@ static bool sets_source(const tr_cli *cli)
 	return false;
 }
 
-static int load_config(tr_cli *cli, bool partial, tr_config **out, tr_err *err)
+int tr_cli_config(tr_cli *cli, tr_config_need need, tr_config **out, tr_err *err)
 {
-	tr_config_request request = {
-	    .file = cli->config_file, .sets = cli->sets, .set_count = cli->set_count, .partial = partial};
+	tr_config_request request = {.file = cli->config_file, .sets = cli->sets, .set_count = cli->set_count, .need = need};
 
 	if (!request.file && !sets_source(cli))
 		request.file = access(DEFAULT_FILE, R_OK) == 0 ? DEFAULT_FILE : access(SYSTEM_FILE, R_OK) == 0 ? SYSTEM_FILE : NULL;
 	return tr_config_load(out, &request, err);
-}
-
-int tr_cli_config(tr_cli *cli, tr_config **out, tr_err *err)
-{
-	return load_config(cli, false, out, err);
-}
-
-int tr_cli_config_partial(tr_cli *cli, tr_config **out, tr_err *err)
-{
-	return load_config(cli, true, out, err);
 }
 
 static int run_command(tr_cli *cli, const char *name, char **argv, tr_err *err)

@@ -23,6 +23,7 @@ typedef enum tr_cli_flags {
 	TR_CLI_TAIL = 128,       /* --from-beginning, --limit */
 	TR_CLI_READY = 256,
 	TR_CLI_FORCE = 512,
+	TR_CLI_DROP = 1024,
 } tr_cli_flags;
 
 typedef struct tr_cli tr_cli;
@@ -34,9 +35,9 @@ typedef struct tr_command {
 	const char *description;
 	const char *example;   /* whole lines */
 	unsigned flags;        /* tr_cli_flags it takes */
+	const char *keys;      /* with TR_CLI_CONFIG: keys and sections that it uses, separated by blanks; NULL = all */
 	unsigned args_min, args_max;
 	int (*run)(tr_cli *cli, tr_err *err); /* 0 and cli->exit_code, or -1 */
-	bool hidden;
 } tr_command;
 
 struct tr_cli {
@@ -49,7 +50,7 @@ struct tr_cli {
 	size_t arg_count;
 	const char *pipeline;
 	uint64_t limit;      /* tail: events to show; 0 = no limit */
-	bool json, once, yes, force, ready, no_environment, from_beginning, help;
+	bool json, once, yes, force, ready, no_environment, from_beginning, drop, help;
 	int exit_code;
 };
 
@@ -60,9 +61,7 @@ extern const size_t tr_command_count;
 int tr_cli_main(int argc, char **argv);
 
 /* For the commands: the configuration that -c, the default files and the flags name. */
-int tr_cli_config(tr_cli *cli, tr_config **out, tr_err *err);
-/* The same for commands that need no source (tail, status --ready): what is not given stays NULL. */
-int tr_cli_config_partial(tr_cli *cli, tr_config **out, tr_err *err);
+int tr_cli_config(tr_cli *cli, tr_config_need need, tr_config **out, tr_err *err);
 /* Command's help, or the overview when command is NULL. */
 void tr_cli_help(FILE *out, const tr_command *command);
 

@@ -158,7 +158,7 @@ static int check(tr_cli *cli, bool plan, bool environment)
 	tr_err err = {0};
 
 	tr_report_init(&report);
-	if (tr_cli_config(cli, &config, &err) < 0) {
+	if (tr_cli_config(cli, TR_CONFIG_WHOLE, &config, &err) < 0) {
 		tr_report_error(&report, "configuration", &err);
 	} else {
 		tr_report_ok(&report, "configuration", "%s is valid: %zu pipeline%s", config->file ? config->file : "the command line",

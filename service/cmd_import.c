@@ -65,7 +65,7 @@ static int sort_tree(tr_arena *arena, const tr_node *root, tr_node **out, tr_err
 /* What was written has to be a configuration that tailrace reads. References are not expanded here. */
 static int verify(const tr_dbz *d, tr_slice yaml, tr_err *err)
 {
-	tr_config_request request = {.file = "result", .text = yaml, .partial = true};
+	tr_config_request request = {.file = "result", .text = yaml, .need = TR_CONFIG_READ};
 	tr_config *config;
 
 	(void)d;
@@ -75,6 +75,13 @@ static int verify(const tr_dbz *d, tr_slice yaml, tr_err *err)
 		return tr_err_hint(err, "The connector's value has no counterpart; correct it with --set.");
 	tr_config_free(config);
 	return 0;
+}
+
+static bool is_at_least_once(const tr_dbz *d)
+{
+	const tr_node *delivery = lookup(d->root, "delivery");
+
+	return delivery && delivery->kind == TR_NODE_SCALAR && strcmp(delivery->text, "at_least_once") == 0;
 }
 
 static void print_source_state(const tr_dbz *d)
@@ -87,6 +94,10 @@ static void print_source_state(const tr_dbz *d)
 	if (!sink)
 		fprintf(stderr, "note: sink.url is missing: the connector's file does not name the brokers; add --set "
 		                "sink.url=kafka://host:9092\n");
+	if (is_at_least_once(d))
+		fprintf(stderr, "note: delivery is at_least_once, as the connector's was. delivery: exactly_once publishes each event once: events and "
+		                "position are then one Kafka transaction, readers need isolation.level=read_committed, and the login "
+		                "needs the right to write with the transactional id tailrace-<name> and to the topic tailrace-state\n");
 	if (!lookup(d->root, "events.registry.url") && !(format && strcmp(format->text, "json") == 0))
 		fprintf(stderr, "note: events.registry.url is missing: the connector's file does not name the registry; add --set "
 		                "events.registry.url=http://host:8081\n");
@@ -109,6 +120,8 @@ static int import(tr_cli *cli, tr_dbz *d, tr_writer *w, tr_err *err)
 	if (sort_tree(d->arena, d->root, &sorted, err) < 0)
 		return -1;
 	tr_writer_text(w, "# Imported from the configuration of a Debezium connector by tailrace import-debezium.\n");
+	if (is_at_least_once(d))
+		tr_writer_text(w, "# delivery: exactly_once is available for Kafka; readers then need isolation.level=read_committed.\n");
 	tr_tree_write(sorted, 0, w);
 	tr_writer_u8(w, 0);
 	if (!tr_writer_ok(w))

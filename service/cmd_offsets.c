@@ -159,15 +159,25 @@ static int set_position(offsets *o, const json_t *position, tr_err *err)
 	return 0;
 }
 
-/* Only the source can read its positions; what it cannot read would stop the next run. */
+/* Only a source can read its positions; what it cannot read would stop the next run. */
+static bool is_position(const tr_source_ops *wanted, tr_slice position)
+{
+	const tr_source_ops *ops;
+
+	for (size_t i = 0; (ops = tr_source_at(i)); i++)
+		if ((!wanted || wanted == ops) && ops->compare(position, position) == 0)
+			return true;
+	return false;
+}
+
 static int check_position(const offsets *o, tr_err *err)
 {
 	const tr_source_ops *ops = tr_source_find(o->pipeline->source.url, NULL);
 	tr_slice position = tr_writer_view(&o->record.position);
 
-	if (position.len == 0 || !ops || ops->compare(position, position) == 0)
+	if (position.len == 0 || is_position(ops, position))
 		return 0;
-	tr_err_set(err, TR_E_USAGE, "what to set is no position of this kind of source (%s)", ops->kind);
+	tr_err_set(err, TR_E_USAGE, "what to set is no position of %s", ops ? "this kind of source" : "any source");
 	return tr_err_hint(err, "Nothing was changed. A position looks as `tailrace offsets show` prints it, for PostgreSQL "
 	    "{\"lsn\":\"0/16B3748\"}.");
 }
@@ -216,6 +226,16 @@ static int read_new_record(offsets *o, tr_slice text, tr_err *err)
 	return result == 0 ? check_position(o, err) : -1;
 }
 
+/* A copy in a directory is not the state: changed alone, the next run would take it for a damaged one. */
+static int needs_sink(const offsets *o, tr_err *err)
+{
+	if (o->pipeline->sink.url || o->transactional || o->record.delivery != TR_STATE_EXACTLY_ONCE)
+		return 0;
+	tr_err_set(err, TR_E_CONFIG, "sink.url is missing: the state of pipeline \"%s\" lies with its events in Kafka", o->pipeline->name);
+	tr_err_detail(err, "\"%s\" holds a copy", o->pipeline->state_url);
+	return tr_err_hint(err, "Nothing was changed. Give -c FILE, or --sink kafka://HOST:PORT.");
+}
+
 /* What was there when the person was asked has to be there still. */
 static int take_over(offsets *o, tr_err *err)
 {
@@ -243,7 +263,7 @@ static int replace(const tr_cli *cli, offsets *o, tr_slice text, tr_err *err)
 {
 	tr_record_state wanted;
 
-	if (read_new_record(o, text, err) < 0 ||
+	if (needs_sink(o, err) < 0 || read_new_record(o, text, err) < 0 ||
 	    confirm(cli, "The stored position will be replaced: changes before the new one are not published again, those after it may "
 	        "be published twice.", err) < 0)
 		return -1;
@@ -327,21 +347,59 @@ static int from_file(const tr_cli *cli, offsets *o, tr_err *err)
 	return result;
 }
 
+static int drop_at_source(const offsets *o, tr_err *err)
+{
+	const tr_pipeline_config *p = o->pipeline;
+	const tr_source_ops *ops = tr_source_find(p->source.url, NULL);
+	tr_source *source = NULL;
+	char what[400] = "";
+	int result;
+
+	if (!ops->drop) {
+		printf("%s: nothing stays at a source of this kind\n", p->name);
+		return 0;
+	}
+	result = ops->open(&source, p->name, &p->source, &p->events, NULL, err);
+	if (result == 0)
+		result = ops->drop(source, what, sizeof(what), err);
+	ops->free(source);
+	if (result == 0)
+		printf("%s: %s%s at the source\n", p->name, *what ? "dropped " : "nothing to drop", what);
+	return result;
+}
+
+static int confirm_reset(const tr_cli *cli, const offsets *o, bool any, tr_err *err)
+{
+	if (any && confirm(cli, cli->drop ? "The stored position, and slot and publication at the source, will be removed: the next run "
+	    "starts anew, with a snapshot unless the configuration says otherwise." : "The stored position will be removed: the next "
+	    "run starts anew, with a snapshot unless the configuration says otherwise. A slot of the source stays until it is dropped.",
+	    err) < 0)
+		return -1;
+	if (!any && cli->drop && confirm(cli, "Slot and publication of this name will be dropped at the source.", err) < 0)
+		return -1;
+	return needs_sink(o, err);
+}
+
 static int reset(const tr_cli *cli, offsets *o, tr_err *err)
 {
+	const tr_source_ops *source = tr_source_find(o->pipeline->source.url, NULL);
+
+	if (cli->drop && !source) {
+		tr_err_set(err, TR_E_CONFIG, "source.url is missing: --drop has to ask the source");
+		return tr_err_hint(err, "Nothing was changed. Give -c FILE, or --source postgres://user@host/database.");
+	}
 	if (open_any_record(o, true, err) < 0)
 		return -1;
 	bool any = o->found || o->unusable;
-	if (any && confirm(cli, "The stored position will be removed: the next run starts anew, with a snapshot unless the "
-	    "configuration says otherwise. A slot of the source stays until it is dropped there.", err) < 0)
-		return -1;
 	/* Also with nothing there: whoever runs this pipeline has the lock, and may store something at any time. */
-	if (take_over(o, err) < 0)
+	if (confirm_reset(cli, o, any, err) < 0 || take_over(o, err) < 0)
 		return -1;
 	printf(any ? "%s: position removed\n" : "%s: no position is stored\n", o->pipeline->name);
-	if (any && o->pipeline->source.slot)
-		fprintf(stderr, "slot \"%s\" stays at the source, if it was made: drop it there before a run with a new snapshot\n",
-		    o->pipeline->source.slot);
+	if (cli->drop)
+		return drop_at_source(o, err);
+	if (any && source && source->drop)
+		fprintf(stderr, "slot \"%s\" stays at the source, if it was made: drop it before a run with a new snapshot, by "
+		    "`tailrace offsets reset --drop`\n", o->pipeline->source.slot);
 	return 0;
 }
 
@@ -354,7 +412,7 @@ int tr_cmd_offsets(tr_cli *cli, tr_err *err)
 	const char *what = cli->args[0];
 	int result;
 
-	if (tr_cli_config(cli, &config, err) < 0)
+	if (tr_cli_config(cli, TR_CONFIG_STATE, &config, err) < 0)
 		return -1;
 	tr_arena_init(&arena, 1 << 16);
 	o.copies = tr_config_state_dir(&arena);

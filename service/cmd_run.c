@@ -205,7 +205,7 @@ int tr_cmd_run(tr_cli *cli, tr_err *err)
 {
 	service s = {0};
 
-	if (tr_cli_config(cli, &s.config, err) < 0)
+	if (tr_cli_config(cli, TR_CONFIG_WHOLE, &s.config, err) < 0)
 		return -1;
 	tr_log_setup((tr_log_format)s.config->process.log_format, (tr_log_level)s.config->process.log_level);
 	setup_signals(&s);

@@ -159,7 +159,7 @@ static int ready(tr_cli *cli, tr_err *err)
 	char *body = NULL;
 	int code = 0;
 
-	if (tr_cli_config_partial(cli, &config, err) < 0)
+	if (tr_cli_config(cli, TR_CONFIG_READ, &config, err) < 0)
 		return -1;
 	if (tr_status_get(config->process.http_listen ? config->process.http_listen : "", "/readyz", &code, &body) < 0) {
 		printf("no answer at \"%s\"\n", config->process.http_listen ? config->process.http_listen : "");
@@ -182,7 +182,7 @@ int tr_cmd_status(tr_cli *cli, tr_err *err)
 
 	if (cli->ready)
 		return ready(cli, err);
-	if (tr_cli_config(cli, &config, err) < 0)
+	if (tr_cli_config(cli, TR_CONFIG_STATE, &config, err) < 0)
 		return -1;
 	list = json_array();
 	root = json_pack("{s:o}", "pipelines", list);

@@ -12,6 +12,7 @@
 
 #define LINE_MAX_BYTES ((size_t)128 << 20)
 #define WAIT_MS 200
+#define NAMES_SHOWN 8
 
 typedef struct tail {
 	const tr_sink_reader_ops *ops;
@@ -20,6 +21,7 @@ typedef struct tail {
 	tr_map *decoders; /* schema text -> tr_avro_decoder */
 	tr_writer key, value, line;
 	tr_avro_style style;
+	char prefix[300]; /* of the topics' names; "" = all */
 } tail;
 
 static volatile sig_atomic_t stopped;
@@ -96,10 +98,53 @@ static int decode_record(tail *t, const tr_sink_reader_record *r, tr_tail_event 
 	return 0;
 }
 
+/* --- what is not there yet ------------------------------------------------------------------------ */
+
+typedef struct present {
+	const tr_cli *cli;
+	const char *prefix;              /* of the topics' names; "" = the first part of each */
+	bool matched[TR_CLI_ARGS_MAX];   /* by argument */
+	size_t count;
+	char names[400];                 /* the first tables, for a sentence */
+} present;
+
+static void note_topic(void *context, const char *topic)
+{
+	present *there = context;
+	size_t prefix = strlen(there->prefix), len = strlen(there->names);
+	const char *dot = strchr(topic, '.'), *table = prefix == 0 && dot ? dot + 1 : topic;
+
+	if (prefix > 0 && strncmp(topic, there->prefix, prefix) == 0)
+		table = topic + prefix;
+	for (size_t i = 0; i < there->cli->arg_count; i++)
+		there->matched[i] = there->matched[i] || tr_tail_matches(there->cli->args[i], table);
+	if (there->count++ < NAMES_SHOWN && !strstr(there->names, table))
+		tr_text_format(there->names + len, sizeof(there->names) - len, "%s%s", len > 0 ? ", " : "", table);
+}
+
+/* Silence may be a table without changes, or a name that is written wrongly: once, at the start, it is said which. */
+static void tell_missing(const tail *t, const tr_cli *cli)
+{
+	present there = {.cli = cli, .prefix = t->prefix};
+
+	t->ops->topics(t->reader, note_topic, &there);
+	if (there.count == 0) {
+		fprintf(stderr, "tail: no topic %s%s* exists yet; waiting for the first\n", *t->prefix ? "named " : "", t->prefix);
+		return;
+	}
+	for (size_t i = 0; i < cli->arg_count; i++)
+		if (!there.matched[i])
+			fprintf(stderr, "tail: no topic of a table \"%s\" exists yet; waiting for it. There are: %s%s\n", cli->args[i], there.names,
+			    there.count > NAMES_SHOWN ? ", ..." : "");
+}
+
+/* --- the loop ------------------------------------------------------------------------------------ */
+
 static int follow(tr_cli *cli, tail *t, tr_err *err)
 {
 	tr_colours colours = tr_cli_colours(stdout);
 	uint64_t shown = 0;
+	bool told = false;
 
 	/* What could not be written is the end, and tr_cli_main's to report. */
 	while (!stopped && !ferror(stdout) && (cli->limit == 0 || shown < cli->limit)) {
@@ -109,6 +154,9 @@ static int follow(tr_cli *cli, tail *t, tr_err *err)
 
 		if (found < 0)
 			return -1;
+		if (!told)
+			tell_missing(t, cli);
+		told = true;
 		if (found == 0) {
 			fflush(stdout);
 			continue;
@@ -132,7 +180,7 @@ static int open_tail(const tr_cli *cli, const tr_pipeline_config *p, tail *t, tr
 {
 	tr_sink_reader_options options = {.url = p->sink.url, .properties = p->sink.properties,
 	    .property_count = p->sink.property_count, .from_beginning = cli->from_beginning};
-	char prefix[300], url[256];
+	char url[256];
 
 	if (!p->sink.url) {
 		tr_err_set(err, TR_E_CONFIG, "sink.url is missing");
@@ -145,8 +193,8 @@ static int open_tail(const tr_cli *cli, const tr_pipeline_config *p, tail *t, tr
 		return tr_err_hint(err, "tail reads kafka:// and file: sinks; what goes to stdout is shown there.");
 	}
 	if (p->name) {
-		snprintf(prefix, sizeof(prefix), "%s%s", p->name, p->events.topic_delimiter);
-		options.topic_prefix = prefix;
+		snprintf(t->prefix, sizeof(t->prefix), "%s%s", p->name, p->events.topic_delimiter);
+		options.topic_prefix = t->prefix;
 		options.topic_name = p->name; /* schema changes of MySQL */
 	}
 	if (p->registry.url && tr_avro_registry_new(&t->registry, &p->registry, err) < 0)
@@ -162,13 +210,6 @@ static void set_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
-/* The name as run would take it: given, or the database's. */
-static void complete_name(tr_config *config, tr_pipeline_config *p)
-{
-	if (!p->name && p->source.url)
-		p->name = tr_config_database(&config->arena, p->source.url);
-}
-
 int tr_cmd_tail(tr_cli *cli, tr_err *err)
 {
 	tail t = {.style = cli->json ? TR_AVRO_RAW : TR_AVRO_PRETTY};
@@ -176,10 +217,8 @@ int tr_cmd_tail(tr_cli *cli, tr_err *err)
 	tr_settings *settings;
 	int result;
 
-	if (tr_cli_config_partial(cli, &config, err) < 0)
+	if (tr_cli_config(cli, TR_CONFIG_READ, &config, err) < 0)
 		return -1;
-	for (size_t i = 0; i < config->count; i++)
-		complete_name(config, &config->pipelines[i].pipeline);
 	t.decoders = tr_map_new();
 	tr_writer_init(&t.key, LINE_MAX_BYTES);
 	tr_writer_init(&t.value, LINE_MAX_BYTES);

@@ -156,7 +156,7 @@ static int read_defaults(tr_config *config, tr_settings *settings, tr_err *err)
 	return 0;
 }
 
-static int read_pipelines(tr_config *config, const tr_node *list, const bool *top_given, bool partial, tr_err *err)
+static int read_pipelines(tr_config *config, const tr_node *list, const bool *top_given, tr_config_need need, tr_err *err)
 {
 	if (list->kind != TR_NODE_LIST || list->count == 0 || list->count > TR_CONFIG_PIPELINES_MAX) {
 		tr_err_set(err, TR_E_CONFIG, "\"pipelines\" has to be a list of 1 to %d pipelines", TR_CONFIG_PIPELINES_MAX);
@@ -178,7 +178,7 @@ static int read_pipelines(tr_config *config, const tr_node *list, const bool *to
 		memcpy(given, top_given, sizeof(given));
 		if (read_map(&r, item, "", err) < 0)
 			return -1;
-		if (!partial && tr_config_finish(&config->arena, settings, given, err) < 0)
+		if (tr_config_finish(&config->arena, settings, need, given, err) < 0)
 			return tr_node_error(item, err);
 	}
 	return 0;
@@ -205,7 +205,7 @@ static int check_distinct(const tr_config *config, tr_err *err)
 	return 0;
 }
 
-static int read_all(tr_config *config, const tr_node *root, bool partial, tr_err *err)
+static int read_all(tr_config *config, const tr_node *root, tr_config_need need, tr_err *err)
 {
 	const tr_node *list = tr_node_get(root, "pipelines");
 	bool given[TR_OPTIONS_MAX] = {false};
@@ -214,20 +214,20 @@ static int read_all(tr_config *config, const tr_node *root, bool partial, tr_err
 	if (read_defaults(config, &config->process, err) < 0 || read_map(&r, root, "", err) < 0)
 		return -1;
 	if (list)
-		return read_pipelines(config, list, given, partial, err) < 0 ? -1 : partial ? 0 : check_distinct(config, err);
+		return read_pipelines(config, list, given, need, err) < 0 ? -1 : need != TR_CONFIG_WHOLE ? 0 : check_distinct(config, err);
 	config->pipelines = TR_ARENA_NEW(&config->arena, tr_settings);
 	if (!config->pipelines)
 		return no_memory(err);
 	config->count = 1;
 	*config->pipelines = config->process;
-	if (!partial && tr_config_finish(&config->arena, config->pipelines, given, err) < 0)
+	if (tr_config_finish(&config->arena, config->pipelines, need, given, err) < 0)
 		return config->file ? tr_err_prefix(err, "%s", config->file) : -1;
 	return 0;
 }
 
-static int read_tree(tr_config *config, const tr_node *root, bool partial, tr_err *err)
+static int read_tree(tr_config *config, const tr_node *root, tr_config_need need, tr_err *err)
 {
-	return read_all(config, root, partial, err) < 0 || (!partial && tr_config_fleet(config, err) < 0) ? -1 : 0;
+	return read_all(config, root, need, err) < 0 || (need == TR_CONFIG_WHOLE && tr_config_fleet(config, err) < 0) ? -1 : 0;
 }
 
 int tr_config_load(tr_config **out, const tr_config_request *request, tr_err *err)
@@ -240,7 +240,7 @@ int tr_config_load(tr_config **out, const tr_config_request *request, tr_err *er
 		return tr_err_set(err, TR_E_MEMORY, "out of memory for the configuration");
 	tr_arena_init(&config->arena, ARENA_MAX);
 	config->file = request->file ? tr_arena_strdup(&config->arena, request->file) : NULL;
-	if (tr_config_tree(&config->arena, request, &root, err) < 0 || read_tree(config, root, request->partial, err) < 0) {
+	if (tr_config_tree(&config->arena, request, &root, err) < 0 || read_tree(config, root, request->need, err) < 0) {
 		tr_config_free(config);
 		return -1;
 	}

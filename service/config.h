@@ -17,12 +17,19 @@ typedef struct tr_config_set {
 	const char *path, *value;
 } tr_config_set;
 
+/* What a command is going to use: only that has to be there, and is filled in. */
+typedef enum tr_config_need {
+	TR_CONFIG_WHOLE, /* a pipeline that runs */
+	TR_CONFIG_STATE, /* name and state */
+	TR_CONFIG_READ,  /* nothing; the name when it can be known */
+} tr_config_need;
+
 typedef struct tr_config_request {
 	const char *file; /* NULL: none */
 	tr_slice text;    /* instead of a file, when ptr is set; `file` is then its name in messages */
 	const tr_config_set *sets;
 	size_t set_count;
-	bool partial;     /* what a running pipeline needs may be missing; it is not filled in then */
+	tr_config_need need;
 } tr_config_request;
 
 typedef struct tr_config {
@@ -47,12 +54,13 @@ int tr_config_put(tr_arena *arena, tr_node *root, const char *path, const char *
 int tr_config_put_node(tr_arena *arena, tr_node *root, const char *path, tr_node *value, tr_err *err);
 
 /* Fills in what depends on other options, and checks the combination (config_finish.c). */
-int tr_config_finish(tr_arena *arena, tr_settings *settings, const bool *given, tr_err *err);
+int tr_config_finish(tr_arena *arena, tr_settings *settings, tr_config_need need, const bool *given, tr_err *err);
 /* The same for the process and its fleet, after its pipelines (config_fleet.c). */
 int tr_config_fleet(tr_config *config, tr_err *err);
 /* The url without its password; urls that cannot be understood become "(hidden)". Result in out. */
 const char *tr_config_redact(const char *url, char *out, size_t size);
-/* The database's name in a url, decoded: path, or dbname=, or the user as libpq has it; NULL when there is none. */
+/* The database's name in a url, decoded: path, or dbname=; of PostgreSQL also the user, as libpq has it. NULL when there is
+ * none. */
 const char *tr_config_database(tr_arena *arena, const char *url);
 /* Where a service keeps its state when it may, where a user's program keeps it otherwise. NULL: there is no such place. */
 const char *tr_config_state_dir(tr_arena *arena);

@@ -31,22 +31,29 @@ static bool name_char(char c)
 	return isalnum((uint8_t)c) || c == '.' || c == '_' || c == '-';
 }
 
-static int finish_name(tr_arena *arena, tr_pipeline_config *p, tr_err *err)
+/* NULL: the source's url names no database. */
+static int default_name(tr_arena *arena, tr_pipeline_config *p, tr_err *err)
 {
-	if (!p->name) {
-		char *name;
-		const char *database = tr_config_database(arena, p->source.url);
+	const char *database = p->source.url ? tr_config_database(arena, p->source.url) : NULL;
+	char *name = database ? tr_arena_strdup(arena, database) : NULL;
 
-		if (!database)
-			return fail(err, TR_E_CONFIG, "name is missing, and source.url names no database to take it from",
-			    "Give --name NAME or `name: NAME`; it becomes the prefix of the topics.");
-		name = tr_arena_strdup(arena, database);
-		for (char *c = name; c && *c; c++)
-			*c = name_char(*c) ? *c : '_';
-		p->name = name;
-		if (!name)
-			return no_memory(err);
-	}
+	if (database && !name)
+		return no_memory(err);
+	for (char *c = name; c && *c; c++)
+		*c = name_char(*c) ? *c : '_';
+	p->name = name;
+	return 0;
+}
+
+static int finish_name(tr_arena *arena, tr_pipeline_config *p, tr_config_need need, tr_err *err)
+{
+	if (!p->name && default_name(arena, p, err) < 0)
+		return -1;
+	if (!p->name && need == TR_CONFIG_READ)
+		return 0;
+	if (!p->name)
+		return fail(err, TR_E_CONFIG, p->source.url ? "name is missing, and source.url names no database to take it from" : "name is missing",
+		    "Give --name NAME or `name: NAME`; it is the prefix of the topics and the key of the state.");
 	for (const char *c = p->name; *c; c++) {
 		if (!name_char(*c)) {
 			tr_err_set(err, TR_E_CONFIG, "name: \"%.80s\" has a character that topic names cannot have", p->name);
@@ -71,24 +78,23 @@ static const char *slot_name(tr_arena *arena, const char *name)
 	return slot;
 }
 
-static int finish_source(tr_arena *arena, tr_pipeline_config *p, tr_err *err)
+static int unknown_source(const char *url, const char *known, tr_err *err)
 {
-	const char *known = "", *colon;
-	const tr_source_ops *ops;
+	const char *colon = strchr(url, ':');
 
-	if (!p->source.url)
-		return fail(err, TR_E_CONFIG, "source.url is missing",
-		    "Give it in the file, or as --source postgres://user@host/database");
-	ops = tr_source_find(p->source.url, &known);
-	if (!ops) {
-		colon = strchr(p->source.url, ':');
-		tr_err_set(err, TR_E_CONFIG_UNSUPPORTED, "source.url: this build has no source for \"%.*s\"",
-		    colon ? (int)(colon - p->source.url) : 0, p->source.url);
-		return tr_err_hint(err, "It knows: %s.", known);
-	}
+	tr_err_set(err, TR_E_CONFIG_UNSUPPORTED, "source.url: this build has no source for \"%.*s\"", colon ? (int)(colon - url) : 0, url);
+	return tr_err_hint(err, "It knows: %s.", known);
+}
+
+/* Only where a source is named. */
+static int finish_slot(tr_arena *arena, tr_pipeline_config *p, tr_err *err)
+{
+	const char *known = "";
+	const tr_source_ops *ops = tr_source_find(p->source.url, &known);
+
+	if (!ops)
+		return unknown_source(p->source.url, known, err);
 	p->source.kind = ops->kind;
-	if (finish_name(arena, p, err) < 0)
-		return -1;
 	if (!p->source.slot)
 		p->source.slot = slot_name(arena, p->name);
 	if (!p->source.publication)
@@ -105,22 +111,37 @@ static int finish_source(tr_arena *arena, tr_pipeline_config *p, tr_err *err)
 	return 0;
 }
 
+static int finish_source(tr_arena *arena, tr_pipeline_config *p, tr_config_need need, tr_err *err)
+{
+	if (!p->source.url && need == TR_CONFIG_WHOLE)
+		return fail(err, TR_E_CONFIG, "source.url is missing",
+		    "Give it in the file, or as --source postgres://user@host/database");
+	if (finish_name(arena, p, need, err) < 0)
+		return -1;
+	return p->source.url && need != TR_CONFIG_READ ? finish_slot(arena, p, err) : 0;
+}
+
+static int unknown_sink(const char *url, const char *known, tr_err *err)
+{
+	char shown[256];
+
+	tr_err_set(err, TR_E_CONFIG_UNSUPPORTED, "sink.url: \"%s\" is not a sink of this build",
+	    tr_config_redact(url, shown, sizeof(shown)));
+	return tr_err_hint(err, "It knows: %s.", known);
+}
+
 static int finish_sink(tr_arena *arena, tr_pipeline_config *p, const bool *given, tr_err *err)
 {
 	const char *known = "";
 	const tr_sink_ops *ops;
-	char shown[256];
 	bool kafka;
 
 	if (!p->sink.url)
 		return fail(err, TR_E_CONFIG, "sink.url is missing",
 		    "Give it in the file, or as --sink kafka://host:9092, --sink file:DIR or --sink stdout");
 	ops = tr_sink_find(p->sink.url, &known);
-	if (!ops) {
-		tr_err_set(err, TR_E_CONFIG_UNSUPPORTED, "sink.url: \"%s\" is not a sink of this build",
-		    tr_config_redact(p->sink.url, shown, sizeof(shown)));
-		return tr_err_hint(err, "It knows: %s.", known);
-	}
+	if (!ops)
+		return unknown_sink(p->sink.url, known, err);
 	if (!was_given(given, "events.format") && strcmp(ops->kind, "stdout") == 0)
 		p->events.format = TR_FORMAT_JSON;
 	kafka = strcmp(ops->kind, "kafka") == 0;
@@ -169,10 +190,15 @@ static int finish_state(tr_arena *arena, tr_pipeline_config *p, tr_err *err)
 		tr_err_set(err, TR_E_CONFIG_UNSUPPORTED, "state.url: \"%.80s\" is not a store of this build", p->state_url);
 		return tr_err_hint(err, "It knows: %s.", known);
 	}
-	const tr_sink_ops *sink = tr_sink_find(p->sink.url, NULL);
+	const char *known_sinks = "";
+	const tr_sink_ops *sink = tr_sink_find(p->sink.url, &known_sinks);
+	if (p->sink.url && !sink)
+		return unknown_sink(p->sink.url, known_sinks, err);
 	if (strcmp(ops->kind, "kafka") == 0 && !strstr(p->state_url, "://") && (!sink || strcmp(sink->kind, "kafka") != 0))
-		return fail(err, TR_E_CONFIG, "state.url names no brokers, and the sink is not Kafka",
-		    "Write it as kafka://HOST:PORT/TOPIC, or keep the state in file:DIR.");
+		return fail(err, TR_E_CONFIG,
+		    sink ? "state.url names no brokers, and the sink is not Kafka" : "state.url names no brokers, and sink.url is missing",
+		    sink ? "Write it as kafka://HOST:PORT/TOPIC, or keep the state in file:DIR." :
+		    "Write it as kafka://HOST:PORT/TOPIC, or give the sink whose brokers hold it: --sink kafka://HOST:PORT.");
 	return 0;
 }
 
@@ -200,13 +226,18 @@ static int finish_limits(const tr_pipeline_config *p, tr_err *err)
 	return 0;
 }
 
-int tr_config_finish(tr_arena *arena, tr_settings *settings, const bool *given, tr_err *err)
+int tr_config_finish(tr_arena *arena, tr_settings *settings, tr_config_need need, const bool *given, tr_err *err)
 {
 	tr_pipeline_config *p = &settings->pipeline;
 
 	p->source.fleet = settings->fleet.group;
-	if (finish_source(arena, p, err) < 0 || finish_sink(arena, p, given, err) < 0 || finish_state(arena, p, err) < 0 ||
-	    finish_registry(p, err) < 0 || finish_limits(p, err) < 0)
+	if (finish_source(arena, p, need, err) < 0)
+		return -1;
+	if (need == TR_CONFIG_WHOLE && finish_sink(arena, p, given, err) < 0)
+		return -1;
+	if (need != TR_CONFIG_READ && finish_state(arena, p, err) < 0)
+		return -1;
+	if (need == TR_CONFIG_WHOLE && (finish_registry(p, err) < 0 || finish_limits(p, err) < 0))
 		return -1;
 	/* As much of one event as a batch may hold of it. */
 	p->source.event_max_bytes = p->memory_bytes / 2;

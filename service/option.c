@@ -91,8 +91,8 @@ int tr_option_unknown(const char *path, tr_err *err)
 	if (!near)
 		near = section;
 	if (near)
-		return tr_err_hint(err, "Did you mean \"%s\"? All keys: tailrace run --help", near);
-	return tr_err_hint(err, "All keys: tailrace run --help");
+		return tr_err_hint(err, "Did you mean \"%s\"? All keys: tailrace docs options", near);
+	return tr_err_hint(err, "All keys: tailrace docs options");
 }
 
 const char *tr_option_type_name(const tr_option *option)

@@ -19,7 +19,7 @@
 const tr_option tr_options[] = {
 {"name", STRING, NULL, AT(pipeline.name), .flags = TR_OPTION_OWN, .flag = "--name", .debezium = "topic.prefix",
  .example = "shop",
- .help = "Topic prefix, key of the stored state, source.name. Default: the database's name."},
+ .help = "Topic prefix, key of the stored state, source.name. Default: the database's name, when source.url has one."},
 
 {"delivery", ENUM, "exactly_once", AT(pipeline.delivery), ONE_OF("at_least_once", "exactly_once"), .flag = "--delivery",
  .help = "exactly_once: Kafka transactions; sinks without transactions deliver at least once."},

@@ -28,17 +28,21 @@ void tr_tail_table(const tr_tail_event *e, char *out, size_t size)
 	tr_text_format(out, size, "%s", dot ? dot + 1 : e->topic);
 }
 
+bool tr_tail_matches(const char *pattern, const char *table)
+{
+	const char *dot = strrchr(table, '.');
+
+	return tr_text_glob(pattern, tr_slice_str(table)) || (dot && tr_text_glob(pattern, tr_slice_str(dot + 1)));
+}
+
 bool tr_tail_wanted(const tr_tail_event *e, const char *const *patterns, size_t count)
 {
 	char table[512];
-	const char *dot;
 
 	tr_tail_table(e, table, sizeof(table));
-	dot = strrchr(table, '.');
-	for (size_t i = 0; i < count; i++) {
-		if (tr_text_glob(patterns[i], tr_slice_str(table)) || (dot && tr_text_glob(patterns[i], tr_slice_str(dot + 1))))
+	for (size_t i = 0; i < count; i++)
+		if (tr_tail_matches(patterns[i], table))
 			return true;
-	}
 	return count == 0;
 }
 

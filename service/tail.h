@@ -17,6 +17,8 @@ typedef struct tr_tail_event {
 void tr_tail_table(const tr_tail_event *e, char *out, size_t size);
 /* patterns: globs on schema.table or on the table's name alone; none = all. */
 bool tr_tail_wanted(const tr_tail_event *e, const char *const *patterns, size_t count);
+/* One of them: a glob on "schema.table", or on the table's name alone. */
+bool tr_tail_matches(const char *pattern, const char *table);
 void tr_tail_line(const tr_tail_event *e, const tr_colours *colours, tr_writer *w);
 void tr_tail_json(const tr_tail_event *e, tr_writer *w);
 

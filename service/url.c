@@ -58,6 +58,9 @@ const char *tr_config_database(tr_arena *arena, const char *url)
 	found = parameter(arena, url, "dbname");
 	if (found && *found)
 		return found;
+	/* MySQL's user says nothing about what is there. */
+	if (strncmp(url, "postgres", 8) != 0)
+		return NULL;
 	at = memchr(start, '@', (size_t)(slash - start));
 	if (at && at > start)
 		return decode(arena, start, strcspn(start, ":@"));

@@ -37,6 +37,8 @@ typedef struct tr_sink_reader_ops {
 	int (*open)(tr_sink_reader **out, const tr_sink_reader_options *options, tr_err *err);
 	/* 1: a record, 0: none within wait_ms, -1: error. */
 	int (*next)(tr_sink_reader *r, int wait_ms, tr_sink_reader_record *out, tr_err *err);
+	/* Names the topics that are there, some of them perhaps more than once, as of the last `next`. */
+	void (*topics)(tr_sink_reader *r, void (*each)(void *context, const char *topic), void *context);
 	void (*free)(tr_sink_reader *r); /* NULL is fine */
 } tr_sink_reader_ops;
 

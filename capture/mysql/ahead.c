@@ -191,20 +191,10 @@ static int cover(tr_myc_catalog *c, tr_myc_ahead *a, tr_myc_place from, tr_myc_p
 
 /* --- judging ----------------------------------------------------------------------------------- */
 
-static int refuse(const char *database, const char *name, const char *why, tr_err *err)
-{
-	tr_err_set(err, TR_E_SOURCE_SETTING, "the columns of table \"%s.%s\" at this place of the log are not known", database,
-		   name);
-	tr_err_detail(err, "%s; with binlog_row_metadata=MINIMAL the log does not name them", why);
-	return tr_err_hint(err, "Nothing was published wrongly. Run SET PERSIST binlog_row_metadata = 'FULL' (MariaDB: SET "
-				"GLOBAL, and the option file) so that this cannot happen again, remove the stored position, "
-				"and start with a new snapshot.");
-}
-
-static int judge(const tr_myc_ahead *a, const char *database, const char *name, tr_myc_place from, tr_myc_place to,
+static int judge(const tr_myc_catalog *c, const char *database, const char *name, tr_myc_place from, tr_myc_place to,
 		 tr_err *err)
 {
-	for (const statement *s = a->first; s; s = s->next) {
+	for (const statement *s = c->ahead->first; s; s = s->next) {
 		char why[320];
 
 		if (!before(from.file, from.position, s->file, s->end) || before(to.file, to.position, s->file, s->end) ||
@@ -214,7 +204,7 @@ static int judge(const tr_myc_ahead *a, const char *database, const char *name, 
 			       s->ddl.kind == TR_MYC_DDL_UNKNOWN ? "a statement that is not understood"
 								 : tr_myc_ddl_name_of(s->ddl.kind),
 			       s->file, (unsigned long long)s->end);
-		return refuse(database, name, why, err);
+		return tr_myc_columns_unknown(c, database, name, why, err);
 	}
 	return 0;
 }
@@ -223,15 +213,15 @@ int tr_myc_ahead_clear(tr_myc_catalog *c, const char *database, const char *name
 		       tr_err *err)
 {
 	if (!*from.file || !*to.file)
-		return refuse(database, name, "the server's log has no places to look ahead between", err);
+		return tr_myc_columns_unknown(c, database, name, "the server's log has no places to look ahead between", err);
 	int order = tr_myc_place_compare(to.file, to.position, from.file, from.position);
 
 	if (order == 2)
-		return refuse(database, name, "the log's files have changed their names", err);
+		return tr_myc_columns_unknown(c, database, name, "the log's files have changed their names", err);
 	if (order <= 0)
 		return 0;
 	if (!c->source)
-		return refuse(database, name, "the log is not read ahead here", err);
+		return tr_myc_columns_unknown(c, database, name, "the log is not read ahead here", err);
 	if (!c->ahead) {
 		c->ahead = calloc(1, sizeof(*c->ahead));
 		if (!c->ahead)
@@ -241,5 +231,5 @@ int tr_myc_ahead_clear(tr_myc_catalog *c, const char *database, const char *name
 	}
 	if (cover(c, c->ahead, from, to, err))
 		return -1;
-	return judge(c->ahead, database, name, from, to, err);
+	return judge(c, database, name, from, to, err);
 }

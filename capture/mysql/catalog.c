@@ -1,4 +1,4 @@
-#include "capture/mysql/catalog.h"
+#include "capture/mysql/mysql.h"
 
 #include <stdlib.h>
 
@@ -241,29 +241,35 @@ static int merge_full(tr_myc_relation *rel, bool mariadb, shape *out, tr_err *er
 	return 0;
 }
 
-static int changed_since(const tr_myc_relation *rel, const char *what, tr_err *err)
+int tr_myc_columns_unknown(const tr_myc_catalog *c, const char *database, const char *name, const char *why, tr_err *err)
 {
-	tr_err_set(err, TR_E_SOURCE_SETTING, "the columns of table \"%s.%s\" at this place of the log are not known",
-		   rel->database, rel->name);
-	tr_err_detail(err, "%s; with binlog_row_metadata=MINIMAL the log does not name them", what);
-	return tr_err_hint(err, "Nothing was published wrongly. Run SET PERSIST binlog_row_metadata = 'FULL' (MariaDB: SET "
-				"GLOBAL, and the option file) so that this cannot happen again, remove the stored position, "
-				"and start with a new snapshot.");
+	tr_err_set(err, TR_E_SOURCE_SETTING, "the columns of table \"%s.%s\" at this place of the log are not known", database, name);
+	tr_err_detail(err, "%s; with binlog_row_metadata=MINIMAL the log does not name them", why);
+	return tr_err_hint(err, "Nothing was published wrongly. SET %s binlog_row_metadata = 'FULL'%s so that this cannot happen again; "
+				"then `tailrace offsets reset --pipeline %s` (with -c FILE or the options of the run), and run: it begins "
+				"with a new snapshot.",
+			   *c->mariadb ? "GLOBAL" : "PERSIST", *c->mariadb ? ", and in the server's configuration," : "",
+			   c->source ? c->source->name : "NAME");
+}
+
+static int changed_since(const tr_myc_catalog *c, const tr_myc_relation *rel, const char *what, tr_err *err)
+{
+	return tr_myc_columns_unknown(c, rel->database, rel->name, what, err);
 }
 
 /* MINIMAL metadata: all columns of the catalogue, in order, have to be those of the event. */
-static int take_facts(tr_myc_relation *rel, shape *out, tr_err *err)
+static int take_facts(const tr_myc_catalog *c, tr_myc_relation *rel, shape *out, tr_err *err)
 {
 	const tr_bl_table *map = rel->map;
 	const tr_myc_facts *f = rel->facts;
 
 	if (!f->exists)
-		return changed_since(rel, "the table does not exist any more, or the role may not see it", err);
+		return changed_since(c, rel, "the table does not exist any more, or the role may not see it", err);
 	if (f->column_count != map->column_count)
-		return changed_since(rel, "the table has another number of columns by now", err);
+		return changed_since(c, rel, "the table has another number of columns by now", err);
 	for (size_t i = 0; i < f->column_count; i++) {
 		if (!tr_bl_column_matches(map, i, &f->columns[i]))
-			return changed_since(rel, "a column has another type by now", err);
+			return changed_since(c, rel, "a column has another type by now", err);
 		out->columns[i] = f->columns[i];
 		out->columns[i].wire_type = map->columns[i].type;
 		out->columns[i].nullable = map->columns[i].nullable;
@@ -490,7 +496,7 @@ int tr_myc_relation_compile(tr_myc_catalog *c, tr_myc_relation *rel, tr_catalogu
 	if (!s.columns)
 		out_of_memory(rel, err);
 	else if (full ? merge_full(rel, *c->mariadb, &s, err) == 0
-		      : take_facts(rel, &s, err) == 0 && prove(c, rel, row, err) == 0)
+		      : take_facts(c, rel, &s, err) == 0 && prove(c, rel, row, err) == 0)
 		result = compile(c, rel, &s, events, err);
 	if (result == 0)
 		rel->stale = false;

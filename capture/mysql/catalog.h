@@ -79,6 +79,7 @@ typedef struct tr_myc_relation {
 	const char *database, *name;
 	bool captured;
 	bool stale;            /* compile before the next row */
+	bool image_told;       /* that its rows lack columns was logged */
 	tr_table *table;       /* NULL until first compiled */
 	/* the catalogue's: */
 	tr_bl_table *map;      /* the newest TABLE_MAP; NULL after it was forgotten */
@@ -112,6 +113,9 @@ typedef struct tr_myc_catalog {
 	tr_map *relations;     /* "database\0name" -> tr_myc_relation */
 	tr_myc_ahead *ahead;   /* NULL until first needed */
 } tr_myc_catalog;
+
+/* SOURCE_SETTING: the names of the table's columns at the place of its row cannot be known. Returns -1. */
+int tr_myc_columns_unknown(const tr_myc_catalog *c, const char *database, const char *name, const char *why, tr_err *err);
 
 /* The fields from `source` to `metrics` are the caller's to set. */
 int tr_myc_catalog_init(tr_myc_catalog *c, tr_err *err);

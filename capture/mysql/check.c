@@ -105,8 +105,9 @@ static void check_image(checkup *k)
 	}
 	f = begin(k, TR_FINDING_WARNING, TR_E_SOURCE_SETTING, "setting binlog_row_image");
 	SAY(f->what, "binlog_row_image is not FULL");
-	SAY(f->why, "columns that a statement did not change are not in the log: in events they are null or defaults");
-	SAY(f->fix, "SET %s binlog_row_image = 'FULL'%s", set_word(k), keep_word(k));
+	SAY(f->why, "columns that a statement did not set are not in the log: texts show events.unavailable, all others are null or their "
+		    "default, which no reader can tell from the value");
+	SAY(f->fix, "SET %s binlog_row_image = 'FULL'%s; sessions that are open keep what they have", set_word(k), keep_word(k));
 	end(k);
 }
 
@@ -301,13 +302,6 @@ static int check_table(checkup *k, const tr_myc_listed *t, tr_err *err)
 		SAY(f->what, "%s may not read it", k->s->server.user);
 		SAY(f->why, "the snapshot cannot be taken");
 		tr_myc_grant_sql(k->s, "SELECT", on, f->fix, sizeof(f->fix));
-		end(k);
-	}
-	if (!t->has_key) {
-		f = begin(k, TR_FINDING_WARNING, TR_E_SOURCE_SETTING, "table %s.%s", t->database, t->name);
-		SAY(f->what, "it has no primary key");
-		SAY(f->why, "its records have no key: they cannot be compacted, nor kept in order over several partitions");
-		SAY(f->fix, "ALTER TABLE %s ADD PRIMARY KEY (...); or choose columns with events.key_columns", on);
 		end(k);
 	}
 	if (!t->transactional) {

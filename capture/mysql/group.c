@@ -337,6 +337,8 @@ int tr_myc_group_row(tr_myc *s, const tr_bl_event *e, const tr_bl_row *m, tr_err
 	if (__builtin_expect(rel->stale, 0) &&
 	    tr_myc_relation_compile(&s->catalog, rel, st->listener->catalogue, place, err))
 		return -1;
+	if (__builtin_expect(m->after_lacks && !rel->image_told, 0))
+		tr_myc_image_tell(s, rel, m);
 	tr_change change = {.op = m->op, .table = rel->table, .before = m->before, .after = m->after};
 	if (report_in_txn(s, e, &change, m->index, err))
 		return -1;

@@ -114,6 +114,10 @@ int tr_pgc_publication_extend(tr_pgc *s, size_t *added, tr_err *err);
 void tr_pgc_publication_make_sql(const tr_pgc *s, const tr_pgc_list *list, tr_writer *w);
 void tr_pgc_publication_add_sql(const tr_pgc *s, const tr_pgc_list *list, tr_writer *w);
 
+/* leave.c */
+void tr_pgc_leaves(const tr_pgc *s, tr_source_left *out);
+int tr_pgc_drop(tr_pgc *s, char *what, size_t size, tr_err *err);
+
 /* check.c */
 int tr_pgc_check(tr_pgc *s, tr_finding_fn report, void *context, tr_err *err);
 

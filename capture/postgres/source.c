@@ -107,6 +107,7 @@ static int source_open(tr_source **out, const char *name, const tr_source_option
 	s->options = options;
 	s->events = events;
 	s->metrics = metrics;
+	s->plan = TR_PGC_SLOT_MAKE; /* nothing is known to be there */
 	s->wake.fd = -1;
 	tr_text_format(s->name, sizeof(s->name), "%s", name ? name : "tailrace");
 	default_name(s->slot, options->slot, s->name, true);
@@ -336,6 +337,16 @@ static void source_confirm(tr_source *base, tr_slice position)
 		;
 }
 
+static void source_leaves(tr_source *base, tr_source_left *out)
+{
+	tr_pgc_leaves(self(base), out);
+}
+
+static int source_drop(tr_source *base, char *what, size_t size, tr_err *err)
+{
+	return tr_pgc_drop(self(base), what, size, err);
+}
+
 static bool source_caught_up(tr_source *base)
 {
 	return tr_pgc_stream_caught_up(self(base));
@@ -384,6 +395,8 @@ const tr_source_ops tr_source_postgres = {
     .read = source_read,
     .position = source_position,
     .confirm = source_confirm,
+    .leaves = source_leaves,
+    .drop = source_drop,
     .compare = tr_pgc_position_compare,
     .caught_up = source_caught_up,
     .lag = source_lag,

@@ -173,6 +173,7 @@ typedef struct tr_bl_row {
 	const tr_datum *before, *after;
 	size_t index;            /* of the row in its event, from 0 */
 	bool statement_end;      /* the last row of its statement */
+	bool after_lacks;        /* the event's new rows come without some column: UNCHANGED or ABSENT */
 } tr_bl_row;
 
 typedef struct tr_bl_heartbeat { tr_slice file; uint64_t position; } tr_bl_heartbeat;

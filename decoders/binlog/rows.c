@@ -226,7 +226,8 @@ static int walk_row(walk *w, size_t row, tr_err *err)
 static int walk_rows(walk *w, bool statement_end, tr_err *err)
 {
 	const tr_bl_decoder *d = w->c->d;
-	tr_bl_row row = {.op = w->form.op, .table = &w->s->table, .before = w->before.data, .after = w->after.data};
+	tr_bl_row row = {.op = w->form.op, .table = &w->s->table, .before = w->before.data, .after = w->after.data,
+	                 .after_lacks = w->after.data && w->after.count < w->s->table.column_count};
 
 	while (w->at < w->end) {
 		const uint8_t *start = w->at;

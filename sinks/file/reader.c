@@ -272,12 +272,14 @@ static int open_avro(reader *r, const char *path, tr_err *err)
 	return 0;
 }
 
-/* "<topic>-000001.avro" */
-static void take_topic(reader *r, const char *name)
+/* Of "<topic>-000001.avro". */
+static void take_topic(tr_slice name, char *out, size_t size)
 {
-	const char *dash = strrchr(name, '-');
+	size_t len = name.len;
 
-	snprintf(r->topic, sizeof(r->topic), "%.*s", dash ? (int)(dash - name) : (int)strlen(name), name);
+	while (len > 0 && name.ptr[len - 1] != '-')
+		len--;
+	tr_text_format(out, size, "%.*s", (int)(len > 0 ? len - 1 : name.len), (const char *)name.ptr);
 }
 
 static int open_next(reader *r, tr_err *err)
@@ -286,7 +288,7 @@ static int open_next(reader *r, tr_err *err)
 	int result = 0;
 
 	snprintf(path, sizeof(path), "%s/%s", r->dir, name);
-	take_topic(r, name);
+	take_topic(tr_slice_str(name), r->topic, sizeof(r->topic));
 	r->number = 0;
 	if (has_suffix(name, ".avro"))
 		result = open_avro(r, path, err);
@@ -363,5 +365,17 @@ static int reader_next(tr_sink_reader *base, int wait_ms, tr_sink_reader_record 
 	}
 }
 
+static void reader_topics(tr_sink_reader *base, void (*each)(void *context, const char *topic), void *context)
+{
+	char topic[256];
+	size_t cursor = 0;
+	tr_slice name;
+
+	while (tr_map_next(self(base)->seen, &cursor, &name, NULL)) {
+		take_topic(name, topic, sizeof(topic));
+		each(context, topic);
+	}
+}
+
 const tr_sink_reader_ops tr_sink_reader_file = {
-    .kind = "file", .open = reader_open, .next = reader_next, .free = reader_free};
+    .kind = "file", .open = reader_open, .next = reader_next, .topics = reader_topics, .free = reader_free};

@@ -201,5 +201,14 @@ static int reader_next(tr_sink_reader *base, int wait_ms, tr_sink_reader_record 
 	return 1;
 }
 
+static void reader_topics(tr_sink_reader *base, void (*each)(void *context, const char *topic), void *context)
+{
+	size_t cursor = 0;
+	void *topic;
+
+	while (tr_map_next(self(base)->topics, &cursor, NULL, &topic))
+		each(context, rd_kafka_topic_name(topic));
+}
+
 const tr_sink_reader_ops tr_sink_reader_kafka = {
-    .kind = "kafka", .open = reader_open, .next = reader_next, .free = reader_free};
+    .kind = "kafka", .open = reader_open, .next = reader_next, .topics = reader_topics, .free = reader_free};

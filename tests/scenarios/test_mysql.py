@@ -379,7 +379,11 @@ class Stream(MySqlCase):
         self.db.sql("""SET SESSION binlog_row_image = MINIMAL; UPDATE t SET a = 2 WHERE id = 1; INSERT INTO t (id, a) VALUES (2, 2); DELETE FROM t WHERE id = 2;
                        SET SESSION binlog_row_image = NOBLOB; UPDATE t SET a = 3 WHERE id = 1; UPDATE t SET b = 'new' WHERE id = 1;
                        SET SESSION binlog_row_image = MINIMAL; UPDATE t SET id = 7 WHERE id = 1;""")
-        self.assert_ok(job.once())
+        ended = job.once()
+        self.assert_ok(ended)
+        told = [line for line in ended.err.splitlines() if "row_image.partial" in line]
+        self.assertEqual(len(told), 1, "what cannot be marked is said once a table")
+        self.assertRegex(told[0], r"their default: c; SET (PERSIST|GLOBAL) binlog_row_image = 'FULL'")
         self.assertEqual(self.ops("t")[1:], [("u", 1), ("c", 2), ("d", 2), ("u", 1), ("u", 1), ("d", 1), ("c", 7)])
         rows = [v["after"] for v in self.values("t")[1:]]
         unchanged = "__debezium_unavailable_value"

@@ -15,6 +15,7 @@ import time
 import unittest
 import urllib.error
 import urllib.request
+import zlib
 
 BINARY = os.environ.get("TR_TEST_BINARY", "build/dev/tailrace")
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -86,6 +87,19 @@ class Usage(Cli):
             self.assertIn(f"tailrace {command}", text)
             self.assertNotIn("\x1b", text)
 
+    def test_help_lists_the_keys_that_the_command_uses(self):
+        tail = self.expect(0, "tail", "--help").stdout
+        for key in ("sink.url", "events.registry.user", "name, --name"):
+            self.assertIn(key, tail)
+        for key in ("snapshot.mode", "limits.batch", "log.level"):
+            self.assertNotIn(key, tail)
+        every = json.loads("[" + ",".join(f'"{line.split("`")[1]}"' for line in self.expect(0, "docs", "options").stdout.splitlines()
+                                           if line.startswith("| `")) + "]")
+        run = self.expect(0, "run", "--help").stdout
+        self.assertGreater(len(every), 100)
+        self.assertEqual([key for key in every if key not in run], [])
+        self.assertLess(len(run.splitlines()), 80)
+
     def test_version(self):
         facts = json.loads(self.expect(0, "version", "--json").stdout)
         self.assertRegex(facts["version"], r"^\d+\.\d+\.\d+$")
@@ -109,6 +123,13 @@ class Usage(Cli):
 class Configuration(Cli):
     def test_nothing_given(self):
         self.assertIn("source.url is missing", self.expect(78, "run", cwd=self.dir.name).stderr)
+
+    def test_a_user_is_no_name(self):
+        done = self.expect(78, "lint", "--source", "mysql://cdc@h/", "--sink", "stdout")
+        self.assertIn("name is missing", done.stdout + done.stderr)
+        self.expect(0, "lint", "--source", "mysql://cdc@h/", "--sink", "stdout", "--name", "shop")
+        done = self.expect(0, "check", "--no-environment", "--source", "mysql://cdc@h/stock", "--sink", "stdout")
+        self.assertIn("stock.", done.stdout)
 
     def test_missing_file(self):
         self.assertIn("could not open", self.expect(78, "run", "-c", "/no/such/file").stderr)
@@ -163,6 +184,15 @@ class Import(Cli):
             self.assertIn("null_as_default", done.stderr)
             self.expect(0, "lint", "-c", self.file(done.stdout))
 
+    def test_delivery_is_said(self):
+        text = "connector.class=io.debezium.connector.postgresql.PostgresConnector\ntopic.prefix=t\n"
+        done = self.expect(0, "import-debezium", self.file(text, "c.properties"))
+        self.assertIn("delivery: exactly_once publishes each event once", done.stderr)
+        self.assertIn("# delivery: exactly_once is available", done.stdout)
+        done = self.expect(0, "import-debezium", self.file(text, "c.properties"), "--set", "delivery=exactly_once")
+        self.assertNotIn("exactly_once", done.stderr)
+        self.assertNotIn("# delivery", done.stdout)
+
     def test_no_connector(self):
         self.assertIn("connector.class", self.expect(78, "import-debezium", self.file("a=b\n")).stderr)
         self.expect(78, "import-debezium", "/no/such/file")
@@ -195,6 +225,32 @@ class State(Cli):
         self.expect(0, "offsets", "set", self.file(exported, "e.json"), "--yes", *self.arguments())
         self.assertIn("0/16B3748", self.expect(0, "offsets", "show", *self.arguments()).stdout)
         self.expect(64, "offsets", "set", self.file("[1]", "l.json"), "--yes", *self.arguments())
+
+    def test_only_name_and_state_are_needed(self):
+        where = ["--name", "shop", "--state", self.state()]
+        self.assertIn("name is missing", self.expect(78, "offsets", "show", "--state", self.state(), cwd=self.dir.name).stderr)
+        self.expect(0, "offsets", "set", self.file('{"lsn":"0/16B3748"}', "p.json"), "--yes", *where)
+        self.assertIn("no position of any source", self.expect(64, "offsets", "set", self.file('{"a":1}', "b.json"), "--yes", *where).stderr)
+        self.assertIn("0/16B3748", self.expect(0, "offsets", "show", *where).stdout)
+        self.assertIn("0/16B3748", self.expect(0, "status", *where).stdout)
+        exported = json.loads(self.expect(0, "offsets", "export", *where).stdout)
+        self.assertIn("source.url is missing", self.expect(78, "offsets", "reset", "--drop", "--yes", *where).stderr)
+        self.expect(0, "offsets", "reset", "--yes", *where)
+        done = self.expect(78, "offsets", "show", "--name", "shop", "--state", "kafka")
+        self.assertIn("sink.url is missing", done.stderr)
+        self.assertEqual(exported["pipeline"], "shop")
+
+    def test_a_copy_is_not_changed_without_kafka(self):
+        where = ["--name", "shop", "--state", self.state()]
+        self.expect(0, "offsets", "set", self.file('{"lsn":"0/1"}', "p.json"), "--yes", *where)
+        with sqlite3.connect(f"{self.dir.name}/state/tailrace.db") as db:
+            text = db.execute("SELECT record FROM pipeline").fetchone()[0].replace("at_least_once", "exactly_once")
+            db.execute("UPDATE pipeline SET record = ?, checksum = ?", (text, zlib.crc32(b"shop\0" + text.encode())))
+        db.close()
+        for words in (["reset"], ["set", self.file('{"lsn":"0/2"}', "q.json")]):
+            done = self.expect(78, "offsets", *words, "--yes", *where)
+            self.assertIn("sink.url is missing", done.stderr)
+        self.assertIn("0/1", self.expect(0, "offsets", "show", *where).stdout)
 
     def test_set_refuses_what_is_no_position(self):
         self.expect(0, "offsets", "set", self.file('{"lsn":"0/1"}', "p.json"), "--yes", *self.arguments())
