@@ -57,6 +57,18 @@ class VerifyTopics(Case):
         self.assertEqual(self.command(kafka="127.0.0.1:1")[0], 2)
         self.assertEqual(self.command("--no-such-option")[0], 2)
 
+    def test_json_with_schemas(self):
+        """The other format of values, and that a change behind the topics' backs shows there, too."""
+        self.db = self.database(rows.PostgresTables.schema())
+        job = self.kafka_job(self.db, delivery="at_least_once", events={"format": "json", "json_schemas": True})
+        self.assert_ok(job.once())
+        self.db.psql(rows.changes(rows.PostgresTables, 1))
+        self.assert_ok(job.once())
+        code, out = self.command("--delivery", "at_least_once")
+        self.assertEqual((code, "0 findings" in out, "not compared" in out), (0, True, False), out)
+        self.db.psql("UPDATE kinds SET n38 = n38 + 0.0000000001 WHERE id = 7")
+        self.assertIn('differs in n38', self.command("--delivery", "at_least_once")[1])
+
     def dropped(self):
         for table in TABLES:
             for i in self.events(table, "c", "u", "d", "r")[::23]:

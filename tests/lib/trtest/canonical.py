@@ -124,10 +124,14 @@ def unscaled(data, scale):
     return decimal_text(Decimal(f"{digits}E{-int(scale)}"))  # not scaleb, which rounds
 
 
-def float_text(value):
-    if isinstance(value, dict):
-        value = value["$float"]
-    return repr(float(value))
+def single(number):
+    """To the nearest of single precision, of which JSON writes fewer digits."""
+    return struct.unpack("f", struct.pack("f", number))[0]
+
+
+def float_text(value, kind):
+    number = float(value["$float"] if isinstance(value, dict) else value)
+    return repr(single(number) if kind in ("float", "float32") else number)
 
 
 def point_text(value, _):
@@ -174,7 +178,7 @@ def canonical(value, node):
     if node.kind == "boolean":
         return "true" if value else "false"
     if node.kind in ("float", "double", "float32", "float64"):
-        return float_text(value)
+        return float_text(value, node.kind)
     if node.kind == "bytes":
         return raw(value).hex()
     if node.kind == "string":
@@ -214,8 +218,8 @@ def trimmed(text):
 
 # What is left to do here, by the type's name.
 AFTER = {
-    "float4": lambda t: repr(struct.unpack("f", struct.pack("f", float(t)))[0]), "float8": lambda t: repr(float(t)),
-    "float": lambda t: repr(struct.unpack("f", struct.pack("f", float(t)))[0]), "double": lambda t: repr(float(t)),
+    "float4": lambda t: repr(single(float(t))), "float8": lambda t: repr(float(t)),
+    "float": lambda t: repr(single(float(t))), "double": lambda t: repr(float(t)),
     "numeric": lambda t: decimal_text(Decimal(t)), "money": lambda t: decimal_text(Decimal(t)), "decimal": lambda t: decimal_text(Decimal(t)),
     "varbit": bits_text, "time": trimmed, "datetime": trimmed, "timestamp": trimmed, "timetz": trimmed, "timestamptz": trimmed,
     "point": lambda t: "(" + ",".join(repr(float(x)) for x in t.strip("()").split(",")) + ")",
