@@ -14,7 +14,7 @@ endif()
 
 add_library(tr_flags INTERFACE)
 target_include_directories(tr_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}) # "generated/version.h"
-target_compile_definitions(tr_flags INTERFACE _GNU_SOURCE)
+target_compile_definitions(tr_flags INTERFACE _GNU_SOURCE $<$<CONFIG:Debug>:TR_DEBUG>)
 target_compile_options(tr_flags INTERFACE
 	-Wall -Wextra        # the usual mistakes
 	-Wconversion         # a length that silently loses bits is how a decoder gets its overflow

@@ -10,6 +10,12 @@
 _Noreturn void tr_panic(const char *file, int line, const char *what);
 
 #define TR_ASSERT(condition) ((condition) ? (void)0 : tr_panic(__FILE__, __LINE__, #condition))
+/* For what is too frequent to be asked in a release. */
+#ifdef TR_DEBUG
+#define TR_DEBUG_ASSERT(condition) TR_ASSERT(condition)
+#else
+#define TR_DEBUG_ASSERT(condition) ((void)0)
+#endif
 #define TR_CHECK_OBJ(object, magic_value) TR_ASSERT((object) != NULL && (object)->magic == (magic_value))
 
 #endif

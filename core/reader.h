@@ -5,6 +5,7 @@
 #ifndef TR_CORE_READER_H
 #define TR_CORE_READER_H
 
+#include "core/digits.h"
 #include "core/err.h"
 #include "core/slice.h"
 
@@ -63,24 +64,19 @@ static inline uint8_t tr_reader_u8(tr_reader *r)
 static inline uint16_t tr_reader_be16(tr_reader *r)
 {
 	const uint8_t *p = tr_reader_take(r, 2);
-	return p ? (uint16_t)((unsigned)p[0] << 8 | p[1]) : 0;
+	return p ? tr_get_be16(p) : 0;
 }
 
 static inline uint32_t tr_reader_be32(tr_reader *r)
 {
 	const uint8_t *p = tr_reader_take(r, 4);
-	return p ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3] : 0;
+	return p ? tr_get_be32(p) : 0;
 }
 
 static inline uint64_t tr_reader_be64(tr_reader *r)
 {
 	const uint8_t *p = tr_reader_take(r, 8);
-	uint64_t value;
-
-	if (!p)
-		return 0;
-	memcpy(&value, p, sizeof(value));
-	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? value : __builtin_bswap64(value);
+	return p ? tr_get_be64(p) : 0;
 }
 
 /* Little-endian (MySQL) unsigned integers of n bytes, 1 <= n <= 8. */

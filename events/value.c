@@ -25,6 +25,7 @@ bool tr_value_equal(const tr_value *a, const tr_value *b)
 	case TR_V_FLOAT:
 		return memcmp(&a->f, &b->f, sizeof(a->f)) == 0 || (a->f != a->f && b->f != b->f);
 	case TR_V_BYTES:
+	case TR_V_ENCODED:
 		return tr_slice_eq(a->s, b->s);
 	case TR_V_LIST:
 		return equal_lists(a, b);

@@ -14,12 +14,14 @@ typedef enum tr_value_kind {
 	TR_V_FLOAT, /* f: for FLOAT32 and FLOAT64 */
 	TR_V_BYTES, /* s: UTF-8 for STRING, raw for BYTES (a decimal: big-endian two's complement, shortest) */
 	TR_V_LIST,  /* list: items of ARRAY; key, value, key, value... of MAP; fields in order of STRUCT */
+	TR_V_ENCODED, /* s: `count` fields of a STRUCT from this one on, as a codec's piece wrote them; the values in their places
+	                 are not looked at. Only for formats that have pieces (encoder.h) */
 } tr_value_kind;
 
 typedef struct tr_value tr_value;
 struct tr_value {
 	tr_value_kind kind;
-	uint32_t count; /* of list */
+	uint32_t count; /* of list, of fields */
 	union {
 		int64_t i;
 		double f;
@@ -41,6 +43,11 @@ static inline tr_value tr_value_text(const char *text) { return tr_value_slice(t
 static inline tr_value tr_value_list(const tr_value *items, size_t count)
 {
 	return (tr_value){.kind = TR_V_LIST, .count = (uint32_t)count, .list = items};
+}
+
+static inline tr_value tr_value_encoded(tr_slice bytes, size_t fields)
+{
+	return (tr_value){.kind = TR_V_ENCODED, .count = (uint32_t)fields, .s = bytes};
 }
 
 /* Deep comparison; floats by bits, as Java's Double.equals does (NaN equals NaN, 0.0 differs from -0.0). */

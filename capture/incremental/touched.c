@@ -48,6 +48,7 @@ static void put_value(tr_writer *w, const tr_value *v)
 		tr_writer_put(w, &v->f, sizeof(v->f));
 		break;
 	case TR_V_BYTES:
+	case TR_V_ENCODED: /* not of columns */
 		tr_writer_be64(w, v->s.len);
 		tr_writer_slice(w, v->s);
 		break;

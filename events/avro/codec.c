@@ -11,16 +11,38 @@
 #define PLAN_BYTES ((size_t)16 << 20)
 #define BYTES_MAX ((size_t)INT32_MAX) /* readers count in ints */
 
-typedef struct node node;
-/* NULL when v was written; otherwise the node that could not write, and *bad is its value. */
-typedef const node *(*write_fn)(const node *n, const tr_value *v, tr_writer *w, const tr_value **bad);
+/* How a value of each kind is written. Text is bytes: both are a length and the bytes. */
+typedef enum form { BOOLEAN, INTEGER, FLOAT, DOUBLE, BYTES, STRUCT, ARRAY, MAP } form;
 
+#define BRANCH_BYTES 1 /* the index in a union */
+#define END_BYTES    1 /* the empty block behind the last item */
+
+static const struct kind_row {
+	form form;
+	uint8_t bits, max_bytes; /* of an integer; of what has no length of its own, but for the branch */
+	const char *name;
+} kinds[] = {
+    [TR_BOOLEAN] = {BOOLEAN, 0, 1, "boolean"},
+    [TR_INT8] = {INTEGER, 8, TR_ZIGZAG_BYTES, "8-bit integer"},
+    [TR_INT16] = {INTEGER, 16, TR_ZIGZAG_BYTES, "16-bit integer"},
+    [TR_INT32] = {INTEGER, 32, TR_ZIGZAG_BYTES, "32-bit integer"},
+    [TR_INT64] = {INTEGER, 64, TR_ZIGZAG_BYTES, "64-bit integer"},
+    [TR_FLOAT32] = {FLOAT, 0, sizeof(float), "32-bit float"},
+    [TR_FLOAT64] = {DOUBLE, 0, sizeof(double), "64-bit float"},
+    [TR_STRING] = {BYTES, 0, TR_ZIGZAG_BYTES, "text"},
+    [TR_BYTES] = {BYTES, 0, TR_ZIGZAG_BYTES, "bytes"},
+    [TR_ARRAY] = {ARRAY, 0, TR_ZIGZAG_BYTES + END_BYTES, "array"},
+    [TR_MAP] = {MAP, 0, TR_ZIGZAG_BYTES + END_BYTES, "map"},
+    [TR_STRUCT] = {STRUCT, 0, 0, "struct"},
+};
+
+typedef struct node node;
 struct node {
-	write_fn write;
 	const node *inner;  /* STRUCT: its fields side by side; ARRAY: the item; MAP: key and value */
-	uint32_t count;     /* fields of a STRUCT */
+	uint32_t count;     /* of inner */
+	uint32_t rest;      /* what this field and all behind it take at most, without the bytes of texts and without items */
+	uint8_t form, bits; /* bits: of an integer */
 	uint8_t null_branch, value_branch; /* encoded index in the union */
-	uint8_t bits;       /* of an integer */
 	bool optional;
 	tr_kind kind;
 	const node *parent;
@@ -34,210 +56,150 @@ struct tr_avro_plan {
 };
 #define PLAN_MAGIC 0xa7204001u
 
-static inline const node *refuse(const node *n, const tr_value *v, const tr_value **bad)
-{
-	*bad = v;
-	return n;
-}
-
-/* Room for n bytes at the end, NULL when the writer is full. What is written there counts only after `commit`: a local
- * pointer spares reloading the writer after each byte. */
-static inline uint8_t *room(tr_writer *w, size_t n)
-{
-	return tr_writer_reserve(w, n) ? w->data + w->len : NULL;
-}
-
-static inline void commit(tr_writer *w, const uint8_t *end)
-{
-	w->len = (size_t)(end - w->data);
-}
-
-#define BRANCH_BYTES 1
-
-/* Little-endian whatever the machine; compilers make one store of it. */
-static inline uint8_t *put_le(uint8_t *p, uint64_t bits, size_t bytes)
-{
-	for (size_t i = 0; i < bytes; i++)
-		p[i] = (uint8_t)(bits >> (8 * i));
-	return p + bytes;
-}
-
 /*
- * One writer per kind, inlined twice: for required values, and for unions after the null branch has been ruled out
- * (`nullable` is a constant; then the byte of the value's branch comes first). A full writer is no misfit: it is sticky, and
- * the caller asks once.
+ * Where the bytes go. The writers take the place and return the one behind what they wrote, NULL when they failed: then
+ * `failed` could not hold `bad`, or there was no room when it is NULL.
+ *
+ * Room is made ahead. When a field's turn comes there are `rest` bytes at least, made once for a whole event; each
+ * field takes no more than its own share of them, so the next one has its `rest`, too. What has no maximum (texts and
+ * items) makes its own room and that of the rest.
  */
-#define WRITER(kind) \
-	static inline __attribute__((always_inline)) const node *put_##kind(const node *n, const tr_value *v, tr_writer *w, \
-	                                                                    const tr_value **bad, bool nullable)
+typedef struct output {
+	tr_writer *w;
+	const uint8_t *end;
+	const node *failed;
+	const tr_value *bad;
+} output;
 
-WRITER(boolean)
+static uint8_t *more_room(output *o, uint8_t *at, size_t bytes)
 {
-	uint8_t *p;
-
-	if (__builtin_expect(v->kind != TR_V_BOOL, 0))
-		return refuse(n, v, bad);
-	if ((p = room(w, BRANCH_BYTES + 1)) != NULL) {
-		if (nullable)
-			*p++ = n->value_branch;
-		*p++ = v->i != 0;
-		commit(w, p);
-	}
-	return NULL;
+	o->w->len = (size_t)(at - o->w->data);
+	if (!tr_writer_reserve(o->w, bytes))
+		return NULL;
+	o->end = o->w->data + o->w->cap;
+	return o->w->data + o->w->len;
 }
 
-WRITER(integer)
+static inline uint8_t *room(output *o, uint8_t *at, size_t bytes)
 {
-	uint8_t *p;
-
-	/* Out of range when the bits above the sign bit are not all like it. */
-	if (__builtin_expect(v->kind != TR_V_INT || v->i >> (n->bits - 1) != v->i >> 63, 0))
-		return refuse(n, v, bad);
-	if ((p = room(w, BRANCH_BYTES + TR_ZIGZAG_BYTES)) != NULL) {
-		if (nullable)
-			*p++ = n->value_branch;
-		commit(w, tr_put_zigzag(p, v->i));
-	}
-	return NULL;
+	return __builtin_expect(bytes <= (size_t)(o->end - at), 1) ? at : more_room(o, at, bytes);
 }
 
-WRITER(float)
+static uint8_t *put_fields(const node *n, uint32_t count, const tr_value *v, uint8_t *at, output *o);
+
+/* One block with all items, then the empty block that ends it. An Avro map and an array of entry records are the same
+ * bytes: its inner nodes take turns. */
+static uint8_t *put_items(const node *n, uint32_t per_item, const tr_value *v, uint8_t *at, output *o)
 {
+	if (v->count > 0)
+		at = tr_put_zigzag(at, v->count / per_item);
+	for (uint32_t i = 0; at && i < v->count; i += per_item)
+		if ((at = room(o, at, n->inner->rest)) != NULL)
+			at = put_fields(n->inner, per_item, &v->list[i], at, o);
+	if (at && (at = room(o, at, n->rest)) != NULL)
+		*at++ = 0;
+	return at;
+}
+
+static inline uint8_t *put_bytes(const node *n, tr_slice s, uint8_t *at, output *o)
+{
+	if ((at = room(o, at, n->rest + s.len)) == NULL)
+		return NULL;
+	at = tr_put_zigzag(at, (int64_t)s.len);
+	if (s.len > 0)
+		memcpy(at, s.ptr, s.len);
+	return at + s.len;
+}
+
+static inline uint8_t *put_float(double value, uint8_t *at)
+{
+	float narrow = (float)value;
 	uint32_t bits;
-	uint8_t *p;
 
-	if (__builtin_expect(v->kind != TR_V_FLOAT || (isfinite(v->f) && fabs(v->f) > (double)FLT_MAX), 0))
-		return refuse(n, v, bad);
-	float narrow = (float)v->f;
 	memcpy(&bits, &narrow, sizeof(bits));
-	if ((p = room(w, BRANCH_BYTES + sizeof(bits))) != NULL) {
-		if (nullable)
-			*p++ = n->value_branch;
-		commit(w, put_le(p, bits, sizeof(bits)));
-	}
-	return NULL;
+	return tr_put_le(at, bits, sizeof(bits));
 }
 
-WRITER(double)
+static inline uint8_t *put_double(double value, uint8_t *at)
 {
 	uint64_t bits;
-	uint8_t *p;
 
-	if (__builtin_expect(v->kind != TR_V_FLOAT, 0))
-		return refuse(n, v, bad);
-	memcpy(&bits, &v->f, sizeof(bits));
-	if ((p = room(w, BRANCH_BYTES + sizeof(bits))) != NULL) {
-		if (nullable)
-			*p++ = n->value_branch;
-		commit(w, put_le(p, bits, sizeof(bits)));
+	memcpy(&bits, &value, sizeof(bits));
+	return tr_put_le(at, bits, sizeof(bits));
+}
+
+/* What does not fit leaves the switch. */
+static inline uint8_t *put_value(const node *n, const tr_value *v, uint8_t *at, output *o)
+{
+	switch ((form)n->form) {
+	case BOOLEAN:
+		if (v->kind != TR_V_BOOL)
+			break;
+		*at = v->i != 0;
+		return at + 1;
+	case INTEGER:
+		/* Out of range when the bits above the sign bit are not all like it. */
+		if (v->kind != TR_V_INT || v->i >> (n->bits - 1) != v->i >> 63)
+			break;
+		return tr_put_zigzag(at, v->i);
+	case FLOAT:
+		if (v->kind != TR_V_FLOAT || (isfinite(v->f) && fabs(v->f) > (double)FLT_MAX))
+			break;
+		return put_float(v->f, at);
+	case DOUBLE:
+		if (v->kind != TR_V_FLOAT)
+			break;
+		return put_double(v->f, at);
+	case BYTES:
+		if (v->kind != TR_V_BYTES || v->s.len > BYTES_MAX)
+			break;
+		return put_bytes(n, v->s, at, o);
+	case STRUCT:
+		if (v->kind != TR_V_LIST || v->count != n->count)
+			break;
+		return put_fields(n->inner, n->count, v->list, at, o);
+	case ARRAY:
+		if (v->kind != TR_V_LIST)
+			break;
+		return put_items(n, 1, v, at, o);
+	case MAP:
+		if (v->kind != TR_V_LIST || v->count % 2 != 0)
+			break;
+		return put_items(n, 2, v, at, o);
 	}
+	o->failed = n;
+	o->bad = v;
 	return NULL;
 }
 
-/* Text too: Avro strings are length and UTF-8. */
-WRITER(bytes)
+/* A run of fields that was written before. */
+static uint8_t *put_encoded(const node *n, uint32_t left, const tr_value *v, uint8_t *at, output *o)
 {
-	uint8_t *p;
+	TR_ASSERT(v->count > 0 && v->count <= left);
+	if ((at = room(o, at, n->rest + v->s.len)) == NULL)
+		return NULL;
+	memcpy(at, v->s.ptr, v->s.len);
+	return at + v->s.len;
+}
 
-	if (__builtin_expect(v->kind != TR_V_BYTES || v->s.len > BYTES_MAX, 0))
-		return refuse(n, v, bad);
-	if ((p = room(w, BRANCH_BYTES + TR_ZIGZAG_BYTES + v->s.len)) != NULL) {
-		if (nullable)
-			*p++ = n->value_branch;
-		p = tr_put_zigzag(p, (int64_t)v->s.len);
-		if (v->s.len > 0)
-			memcpy(p, v->s.ptr, v->s.len);
-		commit(w, p + v->s.len);
+/* Fields side by side, the values beside them. */
+static uint8_t *put_fields(const node *n, uint32_t count, const tr_value *v, uint8_t *at, output *o)
+{
+	for (const node *end = n + count; at && n < end; n++, v++) {
+		TR_DEBUG_ASSERT(n->rest <= (size_t)(o->end - at));
+		if (v->kind == TR_V_ENCODED) {
+			at = put_encoded(n, (uint32_t)(end - n), v, at, o);
+			n += v->count - 1;
+			v += v->count - 1;
+		} else if (v->kind == TR_V_NULL && n->optional) {
+			*at++ = n->null_branch;
+		} else {
+			*at = n->value_branch; /* each field has room for it, also the required ones */
+			at = put_value(n, v, at + n->optional, o);
+		}
 	}
-	return NULL;
+	return at;
 }
-
-WRITER(struct)
-{
-	const node *failed = NULL;
-
-	if (__builtin_expect(v->kind != TR_V_LIST || v->count != n->count, 0))
-		return refuse(n, v, bad);
-	if (nullable)
-		tr_writer_u8(w, n->value_branch);
-	for (uint32_t i = 0; i < n->count && !failed; i++)
-		failed = n->inner[i].write(&n->inner[i], &v->list[i], w, bad);
-	return failed;
-}
-
-/* One block with all items, then the empty block that ends it. */
-WRITER(array)
-{
-	const node *failed = NULL;
-
-	if (__builtin_expect(v->kind != TR_V_LIST, 0))
-		return refuse(n, v, bad);
-	if (nullable)
-		tr_writer_u8(w, n->value_branch);
-	if (v->count > 0)
-		tr_writer_zigzag(w, v->count);
-	for (uint32_t i = 0; i < v->count && !failed; i++)
-		failed = n->inner->write(n->inner, &v->list[i], w, bad);
-	tr_writer_u8(w, 0);
-	return failed;
-}
-
-/* An Avro map and an array of entry records are the same bytes. */
-WRITER(map)
-{
-	const node *failed = NULL;
-
-	if (__builtin_expect(v->kind != TR_V_LIST || v->count % 2 != 0, 0))
-		return refuse(n, v, bad);
-	if (nullable)
-		tr_writer_u8(w, n->value_branch);
-	if (v->count > 0)
-		tr_writer_zigzag(w, v->count / 2);
-	for (uint32_t i = 0; i < v->count && !failed; i++)
-		failed = n->inner[i % 2].write(&n->inner[i % 2], &v->list[i], w, bad);
-	tr_writer_u8(w, 0);
-	return failed;
-}
-
-#define WRITERS(which)                                                                                                \
-	static const node *write_##which(const node *n, const tr_value *v, tr_writer *w, const tr_value **bad)         \
-	{                                                                                                             \
-		return put_##which(n, v, w, bad, false);                                                               \
-	}                                                                                                             \
-	static const node *write_##which##_or_null(const node *n, const tr_value *v, tr_writer *w, const tr_value **bad) \
-	{                                                                                                             \
-		if (v->kind != TR_V_NULL)                                                                             \
-			return put_##which(n, v, w, bad, true);                                                        \
-		tr_writer_u8(w, n->null_branch);                                                                      \
-		return NULL;                                                                                          \
-	}
-WRITERS(boolean)
-WRITERS(integer)
-WRITERS(float)
-WRITERS(double)
-WRITERS(bytes)
-WRITERS(struct)
-WRITERS(array)
-WRITERS(map)
-
-static const struct kind_row {
-	write_fn required, optional;
-	uint8_t bits;
-	const char *name;
-} kinds[] = {
-    [TR_BOOLEAN] = {write_boolean, write_boolean_or_null, 0, "boolean"},
-    [TR_INT8] = {write_integer, write_integer_or_null, 8, "8-bit integer"},
-    [TR_INT16] = {write_integer, write_integer_or_null, 16, "16-bit integer"},
-    [TR_INT32] = {write_integer, write_integer_or_null, 32, "32-bit integer"},
-    [TR_INT64] = {write_integer, write_integer_or_null, 64, "64-bit integer"},
-    [TR_FLOAT32] = {write_float, write_float_or_null, 0, "32-bit float"},
-    [TR_FLOAT64] = {write_double, write_double_or_null, 0, "64-bit float"},
-    [TR_STRING] = {write_bytes, write_bytes_or_null, 0, "text"},
-    [TR_BYTES] = {write_bytes, write_bytes_or_null, 0, "bytes"},
-    [TR_ARRAY] = {write_array, write_array_or_null, 0, "array"},
-    [TR_MAP] = {write_map, write_map_or_null, 0, "map"},
-    [TR_STRUCT] = {write_struct, write_struct_or_null, 0, "struct"},
-};
 
 static int compile(tr_arena *arena, node *n, const tr_type *type, const node *parent, const char *name, int depth,
                    tr_err *err);
@@ -269,7 +231,7 @@ static int compile(tr_arena *arena, node *n, const tr_type *type, const node *pa
 	bool value_first = tr_avro_has_default(type);
 
 	*n = (node){
-	    .write = type->optional ? kinds[type->kind].optional : kinds[type->kind].required,
+	    .form = (uint8_t)kinds[type->kind].form,
 	    .bits = kinds[type->kind].bits,
 	    .null_branch = value_first ? 2 : 0,
 	    .value_branch = value_first ? 0 : 2,
@@ -281,6 +243,20 @@ static int compile(tr_arena *arena, node *n, const tr_type *type, const node *pa
 	if (name && !n->name)
 		return tr_err_set(err, TR_E_MEMORY, "out of memory while compiling an Avro schema");
 	return type->kind >= TR_ARRAY ? compile_inner(arena, n, type, depth, err) : 0;
+}
+
+/* Fills `rest` from the end to the beginning; returns that of the first. */
+static uint32_t settle_rest(node *n, uint32_t count, uint32_t behind)
+{
+	while (count-- > 0) {
+		node *inner = (node *)(uintptr_t)n[count].inner; /* still ours */
+		if (n[count].form == STRUCT)
+			behind = settle_rest(inner, n[count].count, behind);
+		else if (inner)
+			settle_rest(inner, n[count].count, 0);
+		n[count].rest = behind += BRANCH_BYTES + kinds[n[count].kind].max_bytes;
+	}
+	return behind;
 }
 
 int tr_avro_plan_new(tr_avro_plan **out, const tr_type *type, tr_err *err)
@@ -296,6 +272,7 @@ int tr_avro_plan_new(tr_avro_plan **out, const tr_type *type, tr_err *err)
 		tr_avro_plan_free(plan);
 		return -1;
 	}
+	settle_rest(&plan->root, 1, 0);
 	*out = plan;
 	return 0;
 }
@@ -344,13 +321,18 @@ static int report(const node *n, const tr_value *v, tr_err *err)
 int tr_avro_plan_write(const tr_avro_plan *plan, const tr_value *v, tr_writer *w, tr_err *err)
 {
 	size_t start = w->len;
-	const tr_value *bad = NULL;
-	const node *failed = plan->root.write(&plan->root, v, w, &bad);
+	output o = {.w = w};
+	uint8_t *at = more_room(&o, w->data + start, plan->root.rest);
 
-	if (__builtin_expect(!failed && tr_writer_ok(w), 1))
+	if (at)
+		at = put_fields(&plan->root, 1, v, at, &o);
+	if (__builtin_expect(at != NULL, 1)) {
+		TR_ASSERT(at <= o.end);
+		w->len = (size_t)(at - w->data);
 		return 0;
+	}
 	w->len = start;
-	if (failed)
-		return report(failed, bad, err);
+	if (o.failed)
+		return report(o.failed, o.bad, err);
 	return tr_err_set(err, TR_E_BATCH_LIMIT, "could not write an event as Avro: it is larger than the memory allowed");
 }

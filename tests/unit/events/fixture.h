@@ -86,6 +86,8 @@ static inline void fx_render(const tr_type *type, const tr_value *v, tr_writer *
 		ck_assert_uint_eq(type->kind == TR_STRUCT ? type->field_count : v->count, v->count);
 		fx_render_list(type, v, w);
 		return;
+	case TR_V_ENCODED:
+		ck_abort_msg("this format has no pieces");
 	}
 }
 
