@@ -115,7 +115,8 @@ int tr_catalogue_new(tr_catalogue **out, const tr_catalogue_config *config, tr_e
 	c->topics = tr_map_new();
 	c->owners = tr_map_new();
 	c->versions = tr_map_new();
-	if (make_run_id(c->run_id, err) != 0 || make_headers(c, err) != 0 || make_kinds(c, err) != 0) {
+	if (make_run_id(c->run_id, err) != 0 || make_headers(c, err) != 0 || make_kinds(c, err) != 0 ||
+	    tr_steady_pieces(c, err) != 0) {
 		tr_catalogue_free(c);
 		return -1;
 	}

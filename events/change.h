@@ -75,6 +75,7 @@ typedef struct tr_change {
 	const tr_datum *after;     /* column_count data, or NULL */
 	tr_source_block *source;
 	int64_t commit_us;         /* wall clock of the source's commit, microseconds since 1970; for a snapshot row the time of reading */
+	int64_t read_ns;           /* wall clock when it was read, nanoseconds since 1970; what was read at once has one; 0 = now */
 	tr_snapshot_mark mark;
 	tr_slice txn_id;           /* text of transaction.id for this event; empty outside a transaction */
 	bool replayed;             /* already durable (resume inside a transaction): counted in the transaction, not published */

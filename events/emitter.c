@@ -21,6 +21,7 @@ struct tr_emitter {
 	tr_arena scratch; /* one event */
 	tr_writer text;   /* one message's content as text */
 	tr_txn txn;
+	tr_steady steady;
 	tr_value *before, *after; /* row images, as long as the widest table so far */
 	tr_value *old_key, *new_key;
 	size_t capacity;
@@ -69,6 +70,7 @@ tr_emitter *tr_emitter_new(tr_catalogue *c)
 	tr_arena_init(&e->scratch, KEEP_BYTES);
 	tr_writer_init(&e->text, KEEP_BYTES);
 	tr_txn_init(&e->txn);
+	tr_steady_init(&e->steady);
 	return e;
 }
 
@@ -80,6 +82,7 @@ void tr_emitter_free(tr_emitter *e)
 	tr_arena_release(&e->scratch);
 	tr_writer_release(&e->text);
 	tr_txn_release(&e->txn);
+	tr_steady_release(&e->steady);
 	free(e->before);
 	free(e->after);
 	free(e->old_key);
@@ -143,7 +146,7 @@ static void start(event *v, tr_emitter *e, const tr_change *change, tr_err *err)
 	    .change = change,
 	    .table = change ? change->table : NULL,
 	    .err = err,
-	    .now_ns = tr_clock_wall_ns(),
+	    .now_ns = change && change->read_ns ? change->read_ns : tr_clock_wall_ns(),
 	    .records_before = e->batch ? e->batch->count : 0,
 	    .bytes_before = e->batch ? e->batch->bytes.len : 0,
 	    .announced_before = e->txn.announced,
@@ -547,24 +550,6 @@ static bool is_skipped(const tr_event_options *options, char op)
 	}
 }
 
-static void fill_source(event *v)
-{
-	const tr_catalogue_config *config = &v->e->c->config;
-	tr_value *fields = v->change->source->fields;
-	int64_t us = v->change->commit_us;
-
-	fields[TR_SRC_VERSION] = tr_value_text(config->version);
-	fields[TR_SRC_CONNECTOR] = tr_value_text(config->connector);
-	fields[TR_SRC_NAME] = tr_value_text(config->options->name);
-	fields[TR_SRC_TS_MS] = tr_value_int(us / 1000);
-	fields[TR_SRC_SNAPSHOT] = tr_value_text(tr_snapshot_mark_text(v->change->mark));
-	fields[TR_SRC_DB] = tr_value_text(v->table		? v->table->database
-					  : v->change->schema ? v->change->schema->database
-							      : config->database);
-	fields[TR_SRC_TS_US] = tr_value_int(us);
-	fields[TR_SRC_TS_NS] = tr_value_int((int64_t)((uint64_t)us * 1000)); /* as Java: a clock past 2262 wraps */
-}
-
 static tr_value source_value(const event *v)
 {
 	return tr_value_list(v->change->source->fields, v->e->c->config.source_type->field_count);
@@ -585,18 +570,17 @@ static int write_envelope(event *v, char op, const tr_value *before, const tr_va
 {
 	const tr_table *t = v->table;
 	const tr_codec *codec;
-	const tr_value fields[TR_ENV_COUNT] = {
+	tr_value fields[TR_ENV_COUNT] = {
 	    [TR_ENV_BEFORE] = row_value(v, before),
 	    [TR_ENV_AFTER] = row_value(v, after),
 	    [TR_ENV_SOURCE] = source_value(v),
 	    [TR_ENV_TRANSACTION] = v->transaction,
 	    [TR_ENV_OP] = op_value(v, op),
-	    [TR_ENV_TS_MS] = tr_value_int(v->now_ns / 1000000),
-	    [TR_ENV_TS_US] = tr_value_int(v->now_ns / 1000),
-	    [TR_ENV_TS_NS] = tr_value_int(v->now_ns),
 	};
 	const tr_value envelope = tr_value_list(fields, TR_ENV_COUNT);
 
+	if (tr_steady_times(&v->e->steady, v->e->c, v->now_ns, fields, v->err) != 0)
+		return -1;
 	if (need_codec(v, &t->value_codec, t->topic, t->value_type, false, &codec) != 0)
 		return -1;
 	return write_part(v, codec, &envelope, out);
@@ -849,7 +833,8 @@ int tr_emitter_change(tr_emitter *e, const tr_change *change, tr_err *err)
 	event v;
 
 	start(&v, e, change, err);
-	fill_source(&v);
+	if (tr_steady_source(&e->steady, e->c, change, err) != 0)
+		return finish(&v, -1);
 	if (change->op == TR_OP_SCHEMA)
 		return finish(&v, emit_schema(&v));
 	return finish(&v, change->op == TR_OP_MESSAGE ? emit_message(&v) : emit_row(&v));

@@ -45,6 +45,9 @@ typedef struct tr_encoder_ops {
 	 * read during the call. `stop` is polled while waiting for the registry; when it turns true: INTERRUPTED. */
 	int (*compile)(tr_encoder *e, const char *subject, const tr_type *type, const volatile bool *stop,
 	               const tr_codec **out, tr_err *err);
+	/* A codec for some fields of a struct, given as a struct of their own: what it writes (no frame, no schema) may stand for
+	 * them as TR_V_ENCODED in a value of the whole struct. Lives until the encoder is freed. Optional. */
+	int (*piece)(tr_encoder *e, const tr_type *fields, const tr_codec **out, tr_err *err);
 	/* One request that proves the registry answers and accepts our credentials (for `check`). */
 	int (*check)(tr_encoder *e, tr_err *err);
 	/* Whether the registry would take the schema under the subject; registers nothing. REGISTRY_INCOMPATIBLE when it would

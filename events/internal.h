@@ -23,10 +23,14 @@ typedef struct tr_meta_kind {
 
 #define TR_CONTEXT_HEADERS 4
 
+/* Runs of fields that steady.c encodes once for many events. */
+enum { TR_PIECE_WHO, TR_PIECE_WHEN, TR_PIECE_MADE, TR_PIECE_COUNT };
+
 struct tr_catalogue {
 	uint32_t magic;
 	tr_catalogue_config config;
 	const tr_type *transaction_block;
+	const tr_codec *pieces[TR_PIECE_COUNT]; /* NULL = the format has none */
 	tr_meta_kind transaction, heartbeat, message, schema_change;
 	char run_id[37]; /* a UUID */
 	tr_header headers[TR_CONTEXT_HEADERS];
@@ -55,6 +59,24 @@ int tr_rules_apply(const tr_event_options *options, const char *collection, tr_c
  * matches. */
 int tr_rules_key(const tr_event_options *options, const char *collection, const tr_column *columns, size_t count,
 		 size_t *chosen, size_t *chosen_count, tr_err *err);
+
+/* steady.c: one emitter's encoded fields, and what they were made from. */
+typedef struct tr_steady {
+	const tr_topic *topic; /* of the source's pieces; NULL = not made */
+	int64_t commit_us;
+	tr_snapshot_mark mark;
+	int64_t now_ns; /* of the envelope's; 0 = not made */
+	tr_writer bytes[TR_PIECE_COUNT];
+} tr_steady;
+
+/* Makes the catalogue's pieces. */
+int tr_steady_pieces(tr_catalogue *c, tr_err *err);
+void tr_steady_init(tr_steady *s);
+void tr_steady_release(tr_steady *s);
+/* Fills the emitter's fields of the change's source block. The bytes are borrowed until the next call. */
+int tr_steady_source(tr_steady *s, const tr_catalogue *c, const tr_change *change, tr_err *err);
+/* Fills ts_ms, ts_us and ts_ns of an envelope's fields; the same. */
+int tr_steady_times(tr_steady *s, const tr_catalogue *c, int64_t now_ns, tr_value *envelope, tr_err *err);
 
 /* txn.c: how many events a transaction had, per table and together. */
 typedef struct tr_txn_collection {

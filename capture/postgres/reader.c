@@ -74,7 +74,8 @@ static int emit_held(tr_pgc_reader *r, bool last_in_table, bool last, tr_err *er
 				    .table = table,
 				    .after = r->row,
 				    .source = &r->block,
-				    .commit_us = tr_clock_wall_ns() / 1000,
+				    .commit_us = r->read_ns / 1000,
+				    .read_ns = r->read_ns,
 				    .mark = mark_of(r, last_in_table, last)};
 		result = report(r, &change, err);
 	}
@@ -162,6 +163,7 @@ static int copy_rows(tr_pgc_reader *r, tr_pgc_snapshot_table *table, const tr_ta
 			return -1;
 		if (!PQconsumeInput(r->c))
 			return tr_pgc_error(r->c, NULL, "read a table for the snapshot", err);
+		r->read_ns = tr_clock_wall_ns();
 	}
 }
 
@@ -290,6 +292,7 @@ static int run_task(tr_pgc_reader *r, const tr_pgc_task *task, tr_err *err)
 	int result = -1;
 
 	tr_writer_init(&sql, 1 << 20);
+	r->read_ns = tr_clock_wall_ns();
 	if (lock_table(r, t, err) || shape_of(r, task->table, &shape, err))
 		goto out;
 	copy_sql(task, shape, &sql);

@@ -70,6 +70,7 @@ typedef struct tr_pgc_reader {
 	/* the row held back; data belongs to libpq */
 	char *held;
 	int held_len;
+	int64_t read_ns; /* wall clock when what libpq holds was read */
 	bool held_first;
 	tr_pgc_snapshot_table *held_table;
 	const tr_table *held_shape;

@@ -33,6 +33,7 @@ struct tr_pgc_stream {
 	uint64_t origin_lsn;
 	/* the message at hand */
 	uint64_t header_lsn;
+	int64_t read_ns;   /* our clock when what libpq holds was read */
 	int64_t header_us; /* server's clock when sent, us since 1970 */
 	uint64_t text_lsn; /* the LSN that txn_text and sequence_text hold now */
 	char txn_text[48], sequence_text[64];

@@ -171,6 +171,7 @@ static int report_in_txn(tr_pgc *s, tr_change *change, tr_err *err)
 	fill_source(st, change->table ? change->table->source_data : NULL, st->header_lsn, true);
 	change->source = &st->block;
 	change->commit_us = st->commit_us;
+	change->read_ns = st->read_ns;
 	change->txn_id = tr_slice_of(st->txn_text, st->txn_len);
 	change->replayed = is_replayed(st);
 	if (report(s, change, err))

@@ -19,14 +19,16 @@
 
 typedef struct avro_codec {
 	tr_codec base;
+	struct avro_codec *next; /* of the pieces */
 	tr_avro_plan *plan;
 	uint8_t frame[FRAME_BYTES];
 } avro_codec;
 
 typedef struct avro_encoder {
 	tr_encoder base;
-	pthread_mutex_t lock; /* guards codecs and text */
+	pthread_mutex_t lock; /* guards codecs, pieces and text */
 	tr_map *codecs;       /* subject, NUL, schema text -> avro_codec */
+	avro_codec *pieces;
 	tr_avro_registry *registry; /* NULL = none */
 	tr_writer text;
 } avro_encoder;
@@ -153,6 +155,26 @@ static int avro_compile(tr_encoder *base, const char *subject, const tr_type *ty
 	return result;
 }
 
+static int avro_piece(tr_encoder *base, const tr_type *fields, const tr_codec **out, tr_err *err)
+{
+	avro_encoder *e = self(base);
+	avro_codec *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return tr_err_set(err, TR_E_MEMORY, "out of memory while compiling a piece of a schema");
+	c->base = (tr_codec){.magic = TR_CODEC_MAGIC, .write = write_body};
+	if (tr_avro_plan_new(&c->plan, fields, err) != 0) {
+		codec_free(c);
+		return -1;
+	}
+	pthread_mutex_lock(&e->lock);
+	c->next = e->pieces;
+	e->pieces = c;
+	pthread_mutex_unlock(&e->lock);
+	*out = &c->base;
+	return 0;
+}
+
 static int avro_check(tr_encoder *base, tr_err *err)
 {
 	avro_encoder *e = self(base);
@@ -175,6 +197,10 @@ static void avro_free(tr_encoder *base)
 	avro_encoder *e = self(base);
 	base->magic = 0;
 	tr_map_free(e->codecs, codec_free);
+	for (avro_codec *c = e->pieces, *next; c; c = next) {
+		next = c->next;
+		codec_free(c);
+	}
 	tr_avro_registry_free(e->registry);
 	tr_writer_release(&e->text);
 	pthread_mutex_destroy(&e->lock);
@@ -182,5 +208,5 @@ static void avro_free(tr_encoder *base)
 }
 
 const tr_encoder_ops tr_avro_encoder_ops = {
-    .name = "avro", .open = avro_open, .compile = avro_compile, .check = avro_check,
+    .name = "avro", .open = avro_open, .compile = avro_compile, .piece = avro_piece, .check = avro_check,
     .probe = avro_probe, .free = avro_free};

@@ -358,6 +358,66 @@ START_TEST(too_small_a_writer_is_a_limit)
 }
 END_TEST
 
+/* Room is made for what has no maximum as it comes: one more byte than there is fails, wherever it comes in an event. */
+START_TEST(every_limit_gives_the_event_or_nothing)
+{
+	tr_avro_plan *plan;
+	tr_err err = {0};
+	tr_writer whole, w;
+
+	tr_arena_init(a, 1 << 20);
+	tr_field f[] = {{"s", opt(plain(a, TR_STRING))}, {"list", tr_type_array(a, opt(plain(a, TR_INT64)))}, {"d", opt(plain(a, TR_FLOAT64))},
+	                {"map", tr_type_map(a, plain(a, TR_STRING), plain(a, TR_STRING))}, {"n", plain(a, TR_INT64)}};
+	ck_assert_int_eq(tr_avro_plan_new(&plan, tr_type_struct(a, "E", 0, f, 5), &err), 0);
+	tr_value items[3] = {tr_value_int(INT64_MIN), tr_value_null(), tr_value_int(-1)};
+	tr_value entries[4] = {tr_value_text("k"), tr_value_text("0123456789"), tr_value_text(""), tr_value_text("x")};
+	tr_value fields[5] = {tr_value_text("0123456789012345678901234567890123456789"), tr_value_list(items, 3), tr_value_float(0.5),
+	                      tr_value_list(entries, 4), tr_value_int(INT64_MAX)};
+	tr_value all = tr_value_list(fields, 5);
+	tr_writer_init(&whole, 1000);
+	ck_assert_int_eq(tr_avro_plan_write(plan, &all, &whole, &err), 0);
+	for (size_t max = 1, done = 0; !done; max++) {
+		tr_writer_init(&w, max);
+		done = tr_avro_plan_write(plan, &all, &w, &err) == 0;
+		ck_assert(done ? tr_slice_eq(tr_writer_view(&w), tr_writer_view(&whole)) : w.len == 0 && err.code == TR_E_BATCH_LIMIT);
+		ck_assert_uint_lt(max, 300);
+		tr_writer_release(&w);
+	}
+	tr_writer_release(&whole);
+	tr_avro_plan_free(plan);
+	tr_arena_release(a);
+}
+END_TEST
+
+START_TEST(encoded_fields_stand_for_themselves)
+{
+	const tr_codec *codec, *piece;
+	tr_event_options options = {0};
+	tr_encoder *e;
+	tr_writer whole, run, w;
+	tr_err err = {0};
+
+	tr_arena_init(a, 1 << 20);
+	tr_field f[] = {{"a", plain(a, TR_INT32)}, {"b", opt(plain(a, TR_STRING))}, {"c", plain(a, TR_INT64)}, {"d", plain(a, TR_STRING)}};
+	const tr_type middle = {.kind = TR_STRUCT, .fields = f + 1, .field_count = 2};
+	tr_value fields[] = {tr_value_int(5), tr_value_text("text"), tr_value_int(1 << 30), tr_value_text("end")};
+	tr_value all = tr_value_list(fields, 4), list = tr_value_list(fields + 1, 2);
+	tr_writer_init(&whole, 100), tr_writer_init(&run, 100), tr_writer_init(&w, 100);
+	ck_assert_int_eq(tr_avro_encoder_ops.open(&e, &options, NULL, &err), 0);
+	ck_assert_int_eq(tr_avro_encoder_ops.compile(e, "t", tr_type_struct(a, "E", 0, f, 4), NULL, &codec, &err), 0);
+	ck_assert_int_eq(tr_avro_encoder_ops.piece(e, &middle, &piece, &err), 0);
+	ck_assert_int_eq(codec->write(codec, &all, &whole, &err), 0);
+	ck_assert_int_eq(piece->write(piece, &list, &run, &err), 0);
+	fields[1] = tr_value_encoded(tr_writer_view(&run), 2);
+	fields[2] = tr_value_text("not looked at");
+	ck_assert_int_eq(codec->write(codec, &all, &w, &err), 0);
+	ck_assert(tr_slice_eq(tr_writer_view(&w), tr_writer_view(&whole)));
+	tr_avro_encoder_ops.free(e);
+	tr_writer_release(&whole), tr_writer_release(&run), tr_writer_release(&w);
+	tr_arena_release(a);
+}
+END_TEST
+
 START_TEST(encoder_without_registry_writes_bare_bodies)
 {
 	const tr_codec *codec, *again, *other;
@@ -392,4 +452,4 @@ END_TEST
 
 TEST_MAIN("avro codec", random_types_and_values_read_back_equal, random_envelopes_read_back_equal, fastavro_reads_back_equal, known_bytes,
           misfits_name_the_field, float_out_of_range_is_refused, too_small_a_writer_is_a_limit,
-          encoder_without_registry_writes_bare_bodies)
+          every_limit_gives_the_event_or_nothing, encoded_fields_stand_for_themselves, encoder_without_registry_writes_bare_bodies)
