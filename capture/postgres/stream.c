@@ -26,6 +26,8 @@
 #define GATHER_MS          2
 #define FILL_MS            20
 #define FILL_BYTES         (64 << 10)
+#define READ_ON_BYTES      (8 << 10)
+#define BUFFER_BYTES       "131072" /* of libpq, at least: one call takes what has come together */
 #define BUSY_MS            2
 
 /* --- start ------------------------------------------------------------------------------------- */
@@ -105,6 +107,17 @@ static int stream_error(tr_pgc *s, const PGresult *r, const char *what, tr_err *
 	return -1;
 }
 
+/* libpq reads into a buffer of 16 KiB, which a longer row makes grow for good. */
+static int widen_buffer(tr_pgc *s, tr_err *err)
+{
+	PGresult *r = NULL;
+	int result = tr_pgc_exec(s->repl, &s->wake, TR_PGC_QUERY_MS, "prepare streaming",
+				 "SELECT pg_catalog.repeat(' ', " BUFFER_BYTES ")", 0, NULL, &r, err);
+
+	PQclear(r);
+	return result;
+}
+
 static int start_copy(tr_pgc *s, bool binary, tr_err *err)
 {
 	tr_writer sql;
@@ -119,6 +132,8 @@ static int start_copy(tr_pgc *s, bool binary, tr_err *err)
 		tr_err_set(err, TR_E_MEMORY, "out of memory");
 		goto out;
 	}
+	if (widen_buffer(s, err))
+		goto out;
 	if (tr_pgc_exec(s->repl, &s->wake, TR_PGC_QUERY_MS, "start streaming", (const char *)sql.data, 0, NULL, &r,
 			err))
 		goto out;
@@ -257,25 +272,28 @@ static int drain(tr_pgc *s, size_t *count, tr_err *err)
 	return 0;
 }
 
-/* Reads until the socket is empty, the listener is busy or the time is over. */
+/* Reads until the socket is empty, the listener is busy or the time is over. While much is coming, a read that gave little ends
+ * it: what follows is left to come together again, or each message would be read by itself. */
 static int take(tr_pgc *s, int64_t end_us, size_t *count, tr_err *err)
 {
 	tr_pgc_stream *st = s->stream;
-	size_t before;
+	uint64_t bytes_before, enough = st->pace == TR_PGC_PACE_FILL ? READ_ON_BYTES : 1;
 
+	st->read_ns = tr_clock_wall_ns();
 	if (retry_aside(s, err))
 		return -1;
+	if (drain(s, count, err))
+		return -1;
 	do {
-		before = *count;
-		if (drain(s, count, err))
-			return -1;
+		bytes_before = st->bytes;
 		if (st->aside)
 			break;
 		if (!PQconsumeInput(s->repl))
 			return tr_pgc_error(s->repl, NULL, "read the replication stream", err);
+		st->read_ns = tr_clock_wall_ns();
 		if (drain(s, count, err))
 			return -1;
-	} while (*count > before && !st->aside && tr_clock_mono_us() < end_us);
+	} while (st->bytes - bytes_before >= enough && !st->aside && tr_clock_mono_us() < end_us);
 	if (*count > 0)
 		st->last_received_us = tr_clock_mono_us();
 	return 0;
