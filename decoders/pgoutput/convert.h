@@ -8,6 +8,7 @@
 #ifndef TR_PGOUTPUT_CONVERT_H
 #define TR_PGOUTPUT_CONVERT_H
 
+#include "core/digits.h"
 #include "decoders/pgoutput/types.h"
 
 /* How a moment or a time of day is published. */
@@ -151,7 +152,10 @@ tr_pg_civil tr_pg_civil_of(int64_t days);
 uint8_t *tr_pg_put_date(uint8_t *at, tr_pg_civil date);
 /* digits: of the fraction; -1 = as many as are not zero. */
 uint8_t *tr_pg_put_time(uint8_t *at, int64_t day_us, int digits);
-/* Big-endian integers of a binary datum. */
-uint64_t tr_pg_be(const uint8_t *at, size_t bytes);
+/* Big-endian integers of a binary datum: of 2, 4 or 8 bytes, a constant where it is called. */
+static inline __attribute__((always_inline)) uint64_t tr_pg_be(const uint8_t *at, size_t bytes)
+{
+	return bytes == 8 ? tr_get_be64(at) : bytes == 4 ? tr_get_be32(at) : tr_get_be16(at);
+}
 
 #endif

@@ -193,6 +193,22 @@ static int read_datum(cursor *c, tr_datum *out, tr_err *err)
 	}
 }
 
+/* The usual column: its kind, its length and its bytes, all there. False: nothing was taken, read_datum tells. */
+static inline bool take_bytes(tr_reader *r, tr_datum *out)
+{
+	const uint8_t *at = r->at;
+	size_t left = (size_t)(r->end - at);
+
+	if (left < 5 || (at[0] != 'b' && at[0] != 't'))
+		return false;
+	uint32_t len = tr_get_be32(at + 1);
+	if (len > left - 5)
+		return false;
+	*out = (tr_datum){.ptr = at + 5, .len = len, .form = at[0] == 't' ? TR_D_TEXT : TR_D_BINARY};
+	r->at = at + 5 + len;
+	return true;
+}
+
 static int read_tuple(cursor *c, tr_datum *row, size_t *count, tr_err *err)
 {
 	size_t at = tr_reader_offset(&c->r);
@@ -201,7 +217,7 @@ static int read_tuple(cursor *c, tr_datum *row, size_t *count, tr_err *err)
 	if (*count > TR_PG_COLUMNS_MAX)
 		return refuse(c, TR_E_DECODE_PROTOCOL, "more columns than a table can have", at, err);
 	for (size_t i = 0; i < *count && !c->r.failed; i++)
-		if (read_datum(c, &row[i], err) != 0)
+		if (!take_bytes(&c->r, &row[i]) && read_datum(c, &row[i], err) != 0)
 			return -1;
 	return 0;
 }

@@ -265,8 +265,7 @@ static tr_slice put_small(int64_t value, tr_arena *scratch)
 
 	if (!out)
 		return tr_slice_of(NULL, 0);
-	for (size_t i = 0; i < 8; i++)
-		out[i] = (uint8_t)((uint64_t)value >> (56 - 8 * i)); /* one store */
+	tr_put_be64(out, (uint64_t)value);
 	return tr_slice_of(out + 8 - bytes, bytes);
 }
 

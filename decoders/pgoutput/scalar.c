@@ -38,15 +38,6 @@ tr_slice tr_pg_copy(tr_arena *scratch, const void *bytes, size_t len)
 	return tr_slice_of(tr_arena_memdup(scratch, bytes, len), len);
 }
 
-uint64_t tr_pg_be(const uint8_t *at, size_t bytes)
-{
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < bytes; i++)
-		value = value << 8 | at[i];
-	return value;
-}
-
 int tr_pg_decode_bool(const void *arg, tr_datum in, tr_arena *scratch, tr_value *out, tr_err *err)
 {
 	uint8_t yes = in.form == TR_D_BINARY ? 1 : 't', no = in.form == TR_D_BINARY ? 0 : 'f';
@@ -81,7 +72,7 @@ static bool parse_int(const uint8_t *at, size_t len, int64_t *out)
 	return true;
 }
 
-static int decode_int(const void *arg, tr_datum in, size_t bytes, tr_value *out, tr_err *err)
+static inline __attribute__((always_inline)) int decode_int(const void *arg, tr_datum in, size_t bytes, tr_value *out, tr_err *err)
 {
 	int64_t value, max = INT64_MAX >> (64 - 8 * bytes);
 

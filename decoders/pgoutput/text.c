@@ -4,28 +4,36 @@
 
 #define ASCII_MASK UINT64_C(0x8080808080808080)
 
-/* Most text is ASCII: eight bytes at a look, the full check only from the first byte that is not. */
-static bool is_utf8(const uint8_t *at, size_t len)
+static inline uint64_t word_at(const uint8_t *at)
 {
-	size_t i = 0;
 	uint64_t word;
 
-	for (; i + sizeof(word) <= len; i += sizeof(word)) {
-		memcpy(&word, at + i, sizeof(word));
-		if (word & ASCII_MASK)
-			break;
+	memcpy(&word, at, sizeof(word));
+	return word;
+}
+
+/* Most text is ASCII: eight bytes at a look, the last eight as a word that overlaps the one before. */
+static inline bool is_ascii(const uint8_t *at, size_t len)
+{
+	uint64_t seen = 0;
+
+	if (len < sizeof(uint64_t)) {
+		for (size_t i = 0; i < len; i++)
+			seen |= at[i];
+		return !(seen & 0x80);
 	}
-	for (; i < len; i++)
-		if (at[i] & 0x80)
-			return tr_text_utf8_valid(tr_slice_of(at + i, len - i));
-	return true;
+	for (size_t i = 0; i + sizeof(uint64_t) < len; i += sizeof(uint64_t))
+		seen |= word_at(at + i);
+	return !((seen | word_at(at + len - sizeof(uint64_t))) & ASCII_MASK);
 }
 
 static int text_value(const tr_pg_arg *arg, tr_datum in, size_t skip, tr_value *out, tr_err *err)
 {
-	if (!is_utf8(in.ptr + skip, in.len - skip))
+	tr_slice text = tr_slice_of(in.ptr + skip, in.len - skip);
+
+	if (!is_ascii(text.ptr, text.len) && !tr_text_utf8_valid(text))
 		return tr_pg_bad(arg, in, "not valid UTF-8 (a database in SQL_ASCII does not check its texts)", err);
-	*out = tr_value_bytes(in.ptr + skip, in.len - skip);
+	*out = tr_value_slice(text);
 	return 0;
 }
 
