@@ -172,6 +172,8 @@ static int run_session(tr_pipeline *p, tr_err *err)
 		result = run(&s, err);
 	if (result != 0 && tr_pipeline_stopping(p) && err->code == TR_E_INTERRUPTED)
 		result = 0;
+	/* Streaming ends without an error only when all is done. */
+	atomic_store(&s.last, result == 0);
 	if (tr_pipeline_stopping(p) || result != 0)
 		atomic_store(&s.drain_deadline_us, tr_session_deadline_us(p));
 	/* A clean end with a failed delivery is a failure, and so is a source that the failed delivery has interrupted, wherever it
@@ -229,8 +231,11 @@ static bool worth_retrying(const tr_pipeline *p, const tr_err *err, int64_t fail
 {
 	int64_t total_ms = p->config->source.retry_total_ms;
 
-	if (tr_err_reaction(err->code) != TR_REACT_RETRY)
+	if (tr_err_reaction(err->code) != TR_REACT_RETRY && !p->fenced)
 		return false;
+	/* Whoever had the pipeline before has to notice that first. */
+	if (err->code == TR_E_SLOT_BUSY && p->owner && total_ms < TR_OWNER_TAKEOVER_MS)
+		total_ms = total_ms > 0 ? TR_OWNER_TAKEOVER_MS : 0;
 	return total_ms <= 0 || tr_clock_mono_us() - failing_since_us < total_ms * 1000;
 }
 
@@ -256,6 +261,7 @@ void *tr_capture_thread(void *pipeline)
 			tr_backoff_reset(&backoff);
 		}
 		tr_metric_error(&p->metrics, err.code);
+		p->fenced = tr_owner_doubts(p, &err);
 		if (!worth_retrying(p, &err, failing_since_us))
 			break;
 		tr_pipeline_enter(p, TR_PIPELINE_WAITING, &err);

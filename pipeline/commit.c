@@ -112,6 +112,14 @@ static int remaining_ms(int64_t since_us, int64_t interval_ms)
 	return due_us <= 0 ? 0 : (int)(due_us / 1000) + 1;
 }
 
+/* Also with nothing to say: the record tells others that its owner lives, and the owner whether it still is. */
+static int sign_due_ms(const tr_commit *c)
+{
+	if (!tr_owner_signs(c->p))
+		return -1;
+	return c->leaves ? 0 : remaining_ms(c->signed_us, TR_OWNER_SIGN_MS);
+}
+
 /* A transaction of the sink ends when there is nothing more to put into it, or when it is large or old enough; rather at the
  * end of a source transaction than inside of one. */
 static int transaction_due_ms(const tr_commit *c, bool idle)
@@ -120,7 +128,7 @@ static int transaction_due_ms(const tr_commit *c, bool idle)
 	int64_t interval_ms = config->transaction_interval_ms;
 
 	if (!c->open)
-		return c->dirty ? 0 : -1;
+		return c->dirty ? 0 : sign_due_ms(c);
 	/* Rows of a snapshot, which no position follows: they stay together as long as the brokers allow, so that an interrupted
 	 * snapshot leaves nothing behind. */
 	if (!c->dirty && !c->moves)
@@ -144,7 +152,7 @@ int tr_commit_due_ms(const tr_commit *c, bool idle)
 		return 0;
 	if (c->p->transactional)
 		return transaction_due_ms(c, idle);
-	return c->dirty ? remaining_ms(c->last_save_us, c->p->config->state_interval_ms) : -1;
+	return c->dirty ? remaining_ms(c->last_save_us, c->p->config->state_interval_ms) : sign_due_ms(c);
 }
 
 static void publish(tr_commit *c)
@@ -189,8 +197,36 @@ static int save_in_transaction(tr_commit *c, tr_err *err)
 static int save(tr_commit *c, tr_err *err)
 {
 	tr_pipeline *p = c->p;
+	int result;
 
-	return p->transactional ? save_in_transaction(c, err) : p->store->ops->save(p->store, &p->record, err);
+	tr_writer_reset(&p->record.owner);
+	if (tr_owner_signs(p) && !c->leaves)
+		tr_writer_text(&p->record.owner, p->instance);
+	p->record.sequence++;
+	p->record.delivery = p->transactional ? TR_STATE_EXACTLY_ONCE : TR_STATE_AT_LEAST_ONCE;
+	tr_record_state_stamp(&p->record, p->record.saved_at_ms);
+	result = p->transactional ? save_in_transaction(c, err) : p->store->ops->save(p->store, &p->record, err);
+	if (result != 0)
+		p->record.sequence--;
+	else
+		c->signed_us = tr_clock_mono_us();
+	return result;
+}
+
+int tr_commit_sign(tr_commit *c, tr_err *err)
+{
+	if (!tr_owner_signs(c->p))
+		return 0;
+	if (save(c, err) != 0)
+		return -1;
+	c->p->owner = true;
+	c->p->fenced = false;
+	return 0;
+}
+
+void tr_commit_leave(tr_commit *c)
+{
+	c->leaves = true;
 }
 
 void tr_commit_abandon(tr_commit *c)
@@ -208,16 +244,11 @@ int tr_commit_save(tr_commit *c, tr_err *err)
 	tr_pipeline *p = c->p;
 
 	if (!c->dirty && !c->open)
-		return 0;
+		return sign_due_ms(c) == 0 ? tr_commit_sign(c, err) : 0;
 	tr_failpoint_at(TR_FP_DELIVERED);
-	p->record.sequence++;
-	p->record.delivery = p->transactional ? TR_STATE_EXACTLY_ONCE : TR_STATE_AT_LEAST_ONCE;
-	tr_record_state_stamp(&p->record, p->record.saved_at_ms);
 	int64_t begin_us = tr_clock_mono_us();
-	if (save(c, err) != 0) {
-		p->record.sequence--;
+	if (save(c, err) != 0)
 		return -1;
-	}
 	tr_metric_add(&p->metrics, TR_M_SAVES, 1);
 	c->took_us = tr_clock_mono_us() - begin_us;
 	tr_metric_add(&p->metrics, TR_M_SAVE_TIME, c->took_us);

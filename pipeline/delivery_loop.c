@@ -145,10 +145,10 @@ static int finish(delivery *d, tr_err *err)
 			return -1;
 	}
 	/* A snapshot that is not complete is taken back as a whole. */
-	if (d->s->p->transactional && !d->commit.dirty) {
+	if (d->s->p->transactional && !d->commit.dirty)
 		tr_commit_abandon(&d->commit);
-		return 0;
-	}
+	if (atomic_load(&d->s->last))
+		tr_commit_leave(&d->commit);
 	return tr_commit_save(&d->commit, err);
 }
 
@@ -156,6 +156,8 @@ static int turns(delivery *d, tr_err *err)
 {
 	tr_session *s = d->s;
 
+	if (tr_commit_sign(&d->commit, err) != 0)
+		return -1;
 	for (;;) {
 		atomic_store_explicit(&s->p->delivery_turn_us, tr_clock_mono_us(), memory_order_relaxed);
 		if (commit_due(d, err) != 0)

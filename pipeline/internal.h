@@ -28,6 +28,10 @@ struct tr_pipeline {
 	bool loaded;                /* the record was read */
 	bool transactional;         /* exactly once: the record travels in the sink's transactions */
 	char transactional_id[320];
+	char instance[96];          /* of this run of the pipeline, as it signs its records */
+	bool owner;                 /* a record was signed in this run */
+	bool fenced;                /* the last session was refused as an older producer */
+	bool lost;                  /* the state says that another instance has the pipeline */
 	tr_source *source;
 	const tr_encoder_ops *encoder_ops;
 	tr_encoder *encoder;
@@ -70,6 +74,7 @@ struct tr_session {
 	pthread_t delivery;
 	bool delivery_started;
 	bool delivery_ended;        /* under the pipeline's lock; announced by `changed` */
+	_Atomic(bool) last;         /* no other follows: the pipeline is left to whoever wants it */
 	_Atomic(bool) failed;       /* the delivery thread gave up: error holds why */
 	tr_err error;               /* written by the delivery thread before `failed`, read after it */
 	pthread_mutex_t push_lock;  /* readers and the capture thread seal one at a time */
@@ -91,6 +96,20 @@ static inline bool tr_pipeline_stopping(const tr_pipeline *p)
 
 /* capture_loop.c: the body of the capture thread; returns when the pipeline has ended. */
 void *tr_capture_thread(void *pipeline);
+
+/* owner.c: which instance has the pipeline, when its state lies in Kafka. The header of that file says how it is decided. */
+#define TR_OWNER_SIGN_MS 10000 /* the state is signed at least this often, and so a loss is noticed */
+#define TR_OWNER_TAKEOVER_MS 30000 /* for whoever lost the pipeline to notice it and to let the source go */
+void tr_owner_name(tr_pipeline *p);
+static inline bool tr_owner_signs(const tr_pipeline *p)
+{
+	return p->store->ops->entry != NULL;
+}
+/* Before the fence, and after it when the state was read. SINK_FENCED: another instance has the pipeline. */
+int tr_owner_check_before(tr_pipeline *p, tr_err *err);
+int tr_owner_check_after(tr_pipeline *p, tr_err *err);
+/* Whether an error leaves open if there is another instance: the next session asks the state. */
+bool tr_owner_doubts(const tr_pipeline *p, tr_err *err);
 
 /* session.c */
 int tr_session_open(tr_session *s, tr_pipeline *p, tr_err *err);
@@ -125,6 +144,8 @@ typedef struct tr_commit {
 	uint64_t bytes;            /* sent in it */
 	bool dirty;                /* something settled is not in the durable record */
 	bool urgent;               /* a note waits: save at once */
+	bool leaves;               /* the last save takes our name off the record */
+	int64_t signed_us;         /* monotonic; when the record was written last, whatever it said */
 	int64_t last_save_us;      /* monotonic */
 	int64_t newest_commit_us;  /* wall clock of the newest source commit settled */
 } tr_commit;
@@ -136,6 +157,10 @@ int tr_commit_settled(tr_commit *c, const tr_batch *batch, tr_err *err);
 int tr_commit_due_ms(const tr_commit *c, bool idle);
 /* With transactions: everything sent must be settled, for it is committed with the record. */
 int tr_commit_save(tr_commit *c, tr_err *err);
+/* Writes the record as it is, with our name. First of all in a session: whoever had the pipeline reads there that it is ours. */
+int tr_commit_sign(tr_commit *c, tr_err *err);
+/* The next save is the last one of this run. */
+void tr_commit_leave(tr_commit *c);
 /* The session ends without what was not saved: takes it back where the sink can. */
 void tr_commit_abandon(tr_commit *c);
 

@@ -106,6 +106,7 @@ int tr_pipeline_new(tr_pipeline **out, const tr_pipeline_config *config, tr_err 
 	p->state_since_us = tr_clock_mono_us();
 	size_batches(p);
 	sink_options(p);
+	tr_owner_name(p);
 	*out = p;
 	return 0;
 }

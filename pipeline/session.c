@@ -4,6 +4,37 @@
 
 #define JOIN_SLICE_MS 20
 
+static int of_another_sink(const tr_pipeline *p, const char *here, tr_err *err)
+{
+	const tr_writer *stored = &p->record.sink;
+
+	tr_err_set(err, TR_E_STATE_SINK, "the stored position of pipeline \"%s\" belongs to another sink", p->config->name);
+	tr_err_detail(err, "it says what \"%.*s\" has; this run writes to \"%s\"", (int)stored->len, (const char *)stored->data, here);
+	return tr_err_hint(err, "Nothing was read or written. A second sink is a second pipeline: give it another name (--name). To begin "
+	                        "anew in this one: `tailrace offsets reset`, drop the slot at the source, and run. If the events "
+	                        "themselves were moved here: `tailrace offsets export > FILE`, `tailrace offsets set FILE`.");
+}
+
+/* A position says what one sink has been given. Taken for another's, everything before it would be missing there in silence. */
+static int check_sink(tr_session *s, tr_err *err)
+{
+	tr_record_state *r = &s->p->record;
+	char here[TR_STATE_NAME_MAX];
+
+	if (s->sink->ops->identity(s->sink, here, sizeof(here), &s->p->stop_flag, err) != 0)
+		return -1;
+	if (r->sink.len > 0 && !tr_slice_eq(tr_writer_view(&r->sink), tr_slice_str(here))) {
+		if (r->position.len > 0)
+			return of_another_sink(s->p, here, err);
+		/* Nothing was finished there, so it begins here. */
+		r->snapshot = TR_SNAPSHOT_NONE;
+		tr_writer_reset(&r->tables);
+	}
+	tr_writer_reset(&r->sink);
+	tr_writer_text(&r->sink, here);
+	return tr_writer_ok(&r->sink) ? 0 : tr_err_set(err, TR_E_MEMORY, "the sink's name could not be kept");
+}
+
 int tr_session_open(tr_session *s, tr_pipeline *p, tr_err *err)
 {
 	const char *known = NULL;
@@ -21,13 +52,15 @@ int tr_session_open(tr_session *s, tr_pipeline *p, tr_err *err)
 	if (ops->open(&s->sink, &p->sink_options, &p->metrics, err) != 0)
 		return -1;
 	/* Fence, then read: after it nobody else can move the state, and what an earlier session left open is decided. */
-	if (p->transactional && ops->fence(s->sink, &p->stop_flag, err) != 0)
+	if (p->transactional && (tr_owner_check_before(p, err) != 0 || ops->fence(s->sink, &p->stop_flag, err) != 0))
 		return -1;
 	if (p->transactional)
 		tr_failpoint_at(TR_FP_FENCED);
 	if ((p->transactional || !p->loaded) && tr_pipeline_load(p, err) != 0)
 		return -1;
 	tr_failpoint_at(TR_FP_LOADED);
+	if (tr_owner_check_after(p, err) != 0 || check_sink(s, err) != 0)
+		return -1;
 	if (pthread_create(&s->delivery, NULL, tr_delivery_thread, s) != 0)
 		return tr_err_set(err, TR_E_SYSTEM, "the delivery thread could not be started");
 	s->delivery_started = true;

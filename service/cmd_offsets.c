@@ -13,6 +13,7 @@
 typedef struct offsets {
 	const tr_pipeline_config *pipeline;
 	const char *copies; /* directory */
+	bool any_sink; /* what is given is for whichever sink runs next */
 	bool only_shows;
 	tr_store *store;
 	tr_record_state record;
@@ -109,6 +110,8 @@ static int show(offsets *o, bool json, tr_err *err)
 	if (!json) {
 		printf("%s\n", o->pipeline->name);
 		print_slice("position", &o->record.position);
+		print_slice("sink", &o->record.sink);
+		print_slice("owner", &o->record.owner);
 		print_slice("source", &o->record.identity);
 		printf("  %-10s %s\n", "snapshot", snapshot_names[o->record.snapshot]);
 		print_slice("tables", &o->record.tables);
@@ -223,6 +226,9 @@ static int read_new_record(offsets *o, tr_slice text, tr_err *err)
 		o->record.delivery = TR_STATE_AT_LEAST_ONCE;
 	}
 	json_decref(root);
+	tr_writer_reset(&o->record.owner);
+	if (o->any_sink)
+		tr_writer_reset(&o->record.sink);
 	return result == 0 ? check_position(o, err) : -1;
 }
 
@@ -234,6 +240,14 @@ static int needs_sink(const offsets *o, tr_err *err)
 	tr_err_set(err, TR_E_CONFIG, "sink.url is missing: the state of pipeline \"%s\" lies with its events in Kafka", o->pipeline->name);
 	tr_err_detail(err, "\"%s\" holds a copy", o->pipeline->state_url);
 	return tr_err_hint(err, "Nothing was changed. Give -c FILE, or --sink kafka://HOST:PORT.");
+}
+
+/* Opening the state to write it has shut out whoever runs the pipeline; that one may not know yet. */
+static void tell_owner(const offsets *o)
+{
+	if (o->record.owner.len > 0)
+		fprintf(stderr, "instance %.*s has not left this pipeline: if it still runs, it writes nothing more and ends with 75 within "
+		    "30 s\n", (int)o->record.owner.len, (const char *)o->record.owner.data);
 }
 
 /* What was there when the person was asked has to be there still. */
@@ -249,6 +263,7 @@ static int take_over(offsets *o, tr_err *err)
 		tr_err_set(err, TR_E_STATE_BUSY, "the state of pipeline \"%s\" moved meanwhile", o->pipeline->name);
 		return tr_err_hint(err, "Nothing was changed. The pipeline is running somewhere: stop it first.");
 	}
+	tell_owner(o);
 	if (!o->found && !o->unusable)
 		return 0;
 	if (o->store->ops->reset(o->store, backup, sizeof(backup), err) < 0)
@@ -286,6 +301,7 @@ static int replace(const tr_cli *cli, offsets *o, tr_slice text, tr_err *err)
 
 static int set(const tr_cli *cli, offsets *o, tr_slice text, tr_err *err)
 {
+	o->any_sink = true;
 	if (open_any_record(o, true, err) < 0 || replace(cli, o, text, err) < 0)
 		return -1;
 	printf("%s: position set\n", o->pipeline->name);

@@ -15,12 +15,19 @@ static json_t *object_or_null(const tr_writer *text)
 	return value ? value : json_null();
 }
 
+static json_t *text_or_null(const tr_writer *text)
+{
+	return text->len > 0 ? json_stringn((const char *)text->data, text->len) : json_null();
+}
+
 static json_t *durable_json(const tr_record_state *record)
 {
 	json_t *o = json_object();
 
 	json_object_set_new(o, "position", object_or_null(&record->position));
 	json_object_set_new(o, "source", object_or_null(&record->identity));
+	json_object_set_new(o, "sink", text_or_null(&record->sink));
+	json_object_set_new(o, "owner", text_or_null(&record->owner));
 	json_object_set_new(o, "snapshot", json_string(snapshot_names[record->snapshot]));
 	json_object_set_new(o, "snapshot_tables", object_or_null(&record->tables));
 	json_object_set_new(o, "sequence", json_integer((json_int_t)record->sequence));

@@ -11,8 +11,8 @@
  * After any error of these the outcome is unknown to the caller: it frees the sink, opens a new one, fences, and reads the
  * state again; what that says is the outcome.
  *
- * Threads: all functions are called by the delivery thread, except check (main thread, nothing running), fence (before the
- * delivery thread runs) and interrupt.
+ * Threads: all functions are called by the delivery thread, except check (main thread, nothing running), fence and identity
+ * (before the delivery thread runs) and interrupt.
  */
 #ifndef TR_SINKS_SINK_H
 #define TR_SINKS_SINK_H
@@ -60,6 +60,9 @@ typedef struct tr_sink_ops {
 	const char *schemes; /* "kafka redpanda" */
 	/* May connect; must not create anything. */
 	int (*open)(tr_sink **out, const tr_sink_options *options, tr_metrics *metrics, tr_err *err);
+	/* Where the events go, in a word that stays the same for as long as it is the same place: "kafka:<cluster id>",
+	 * "file:/real/path", "stdout"; valid UTF-8. After open (and fence); makes the directory, asks brokers (*stop ends waits). */
+	int (*identity)(tr_sink *s, char *out, size_t size, const volatile bool *stop, tr_err *err);
 	int (*check)(tr_sink *s, tr_finding_fn report, void *context, tr_err *err);
 	/* Hands a batch over. 0: the sink owns it until it is settled. 1: full, try again after poll. -1: error, not taken. */
 	int (*send)(tr_sink *s, tr_batch *batch, tr_err *err);

@@ -7,7 +7,6 @@
 #include "core/text.h"
 #include "generated/version.h"
 
-#define NAME_BYTES_MAX 4096
 #define PART_BYTES_MAX ((size_t)16 << 20) /* of one member; tables grows with the number of tables */
 #define WAY_OUT                                                                                          \
 	"Nothing was changed. Restore the state from a backup, or see what the topics hold last and use " \
@@ -19,7 +18,9 @@ static const char *const delivery_names[] = {[TR_STATE_AT_LEAST_ONCE] = "at_leas
 void tr_record_state_init(tr_record_state *r)
 {
 	*r = (tr_record_state){0};
-	tr_writer_init(&r->pipeline, NAME_BYTES_MAX);
+	tr_writer_init(&r->pipeline, TR_STATE_NAME_MAX);
+	tr_writer_init(&r->sink, TR_STATE_NAME_MAX);
+	tr_writer_init(&r->owner, TR_STATE_NAME_MAX);
 	tr_writer_init(&r->identity, PART_BYTES_MAX);
 	tr_writer_init(&r->position, PART_BYTES_MAX);
 	tr_writer_init(&r->tables, PART_BYTES_MAX);
@@ -28,6 +29,8 @@ void tr_record_state_init(tr_record_state *r)
 void tr_record_state_release(tr_record_state *r)
 {
 	tr_writer_release(&r->pipeline);
+	tr_writer_release(&r->sink);
+	tr_writer_release(&r->owner);
 	tr_writer_release(&r->identity);
 	tr_writer_release(&r->position);
 	tr_writer_release(&r->tables);
@@ -59,11 +62,22 @@ static int put_object(tr_writer *out, const char *name, const tr_writer *text, c
 	return 0;
 }
 
+static void put_name(tr_writer *out, const char *name, const tr_writer *text)
+{
+	if (text->len == 0)
+		return;
+	tr_writer_format(out, ",\"%s\":\"", name);
+	tr_text_json_escape(out, tr_writer_view(text));
+	tr_writer_u8(out, '"');
+}
+
 int tr_record_state_encode(const tr_record_state *r, const char *pipeline, tr_writer *out, tr_err *err)
 {
 	tr_writer_format(out, "{\"version\":%d,\"pipeline\":\"", TR_STATE_VERSION);
 	tr_text_json_escape(out, tr_slice_str(pipeline));
 	tr_writer_format(out, "\",\"delivery\":\"%s\"", delivery_names[r->delivery]);
+	put_name(out, "sink", &r->sink);
+	put_name(out, "owner", &r->owner);
 	if (put_object(out, "source", &r->identity, "{}", err) != 0 || put_object(out, "position", &r->position, "null", err) != 0)
 		return -1;
 	tr_writer_format(out, ",\"snapshot\":{\"state\":\"%s\"", snapshot_names[r->snapshot]);
@@ -189,6 +203,22 @@ static int take_delivery(const json_t *root, json_int_t version, tr_record_state
 	return corrupt(err, "its delivery has no known name");
 }
 
+/* What version 3 has beyond version 2; absent is empty. */
+static int take_name(const json_t *root, const char *name, tr_writer *out, tr_err *err)
+{
+	const json_t *node = json_object_get(root, name);
+	char text[128];
+
+	tr_writer_reset(out);
+	if (!node)
+		return 0;
+	tr_writer_put(out, json_string_value(node), json_string_length(node));
+	if (json_string_length(node) > 0 && tr_writer_ok(out))
+		return 0;
+	tr_text_format(text, sizeof(text), "member \"%s\" is not a name", name);
+	return corrupt(err, text);
+}
+
 static int take_pipeline(const json_t *root, tr_record_state *r, tr_err *err)
 {
 	const char *name = json_string_value(json_object_get(root, "pipeline"));
@@ -204,14 +234,18 @@ static int take(const json_t *root, tr_record_state *r, tr_err *err)
 	    "writer", NULL};
 	static const char *const known_2[] = {"version", "pipeline", "source", "position", "snapshot", "sequence", "saved_at_ms",
 	    "writer", "delivery", "reset", NULL};
+	static const char *const known_3[] = {"version", "pipeline", "source", "position", "snapshot", "sequence", "saved_at_ms",
+	    "writer", "delivery", "reset", "sink", "owner", NULL};
+	static const char *const *const known[] = {NULL, known_1, known_2, known_3};
 	json_int_t version;
 	int64_t sequence;
 
 	if (!json_is_object(root))
 		return corrupt(err, "it is not a JSON object");
-	if (take_version(root, &version, err) != 0 || only_known(root, version == 1 ? known_1 : known_2, err) != 0)
+	if (take_version(root, &version, err) != 0 || only_known(root, known[version], err) != 0)
 		return -1;
 	if (take_pipeline(root, r, err) != 0 || take_delivery(root, version, r, err) != 0 ||
+	    take_name(root, "sink", &r->sink, err) != 0 || take_name(root, "owner", &r->owner, err) != 0 ||
 	    take_object(root, "source", &r->identity, err) != 0 || take_object(root, "position", &r->position, err) != 0 ||
 	    take_snapshot(root, r, err) != 0 || take_integer(root, "sequence", &sequence, err) != 0 ||
 	    take_integer(root, "saved_at_ms", &r->saved_at_ms, err) != 0)

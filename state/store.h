@@ -27,7 +27,7 @@ typedef struct tr_store_options {
 	 * store is opened to be written. Empty = none, or it is this pipeline's own sink, which fences by itself. */
 	char sink_transactional_id[320];
 	const char *copies;   /* directory for `reset`'s copies, for a store that has no place of its own; NULL = the working directory */
-	/* Ends waits with INTERRUPTED. With it a store on brokers waits until they answer; NULL: for some seconds. */
+	/* Ends waits with INTERRUPTED. With it a store on brokers waits longer for their answer; NULL: some seconds. */
 	const volatile bool *stop;
 } tr_store_options;
 

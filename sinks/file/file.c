@@ -14,6 +14,7 @@
 #include "core/clock.h"
 #include "core/durable.h"
 #include "core/obj.h"
+#include "core/text.h"
 #include "sinks/file/journal.h"
 #include "sinks/file/stream.h"
 #include "sinks/inflight.h"
@@ -377,6 +378,24 @@ static void existing_part(char *dir)
 	}
 }
 
+/* The directory by the one name that all ways to it have. Bytes that are no UTF-8 cannot stand in a state. */
+static int identity(tr_sink *base, char *out, size_t size, const volatile bool *stop, tr_err *err)
+{
+	sink *s = self(base);
+	char real[PATH_MAX];
+
+	(void)stop;
+	if (tr_durable_mkdirs(s->dir, 0755, TR_E_SINK_IO, err) != 0)
+		return -1;
+	if (!realpath(s->dir, real))
+		return tr_err_set(err, TR_E_SINK_IO, "directory \"%.300s\" cannot be found: %s", s->dir, strerror(errno));
+	bool plain = tr_text_utf8_valid(tr_slice_str(real));
+	size_t at = (size_t)snprintf(out, size, "file:");
+	for (const char *c = real; *c && at + 4 < size; c++)
+		at += (size_t)snprintf(out + at, size - at, plain || (unsigned char)*c < 0x80 ? "%c" : "%%%02X", (unsigned char)*c);
+	return 0;
+}
+
 static int check(tr_sink *base, tr_finding_fn report, void *context, tr_err *err)
 {
 	sink *s = self(base);
@@ -434,6 +453,7 @@ const tr_sink_ops tr_sink_file = {
 	.kind = "file",
 	.schemes = "file",
 	.open = open_sink,
+	.identity = identity,
 	.check = check,
 	.send = send,
 	.poll = poll_sink,

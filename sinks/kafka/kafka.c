@@ -25,15 +25,22 @@ static void count(tr_kafka_sink *s, tr_metric metric, size_t n)
 		tr_metric_add(s->metrics, metric, (int64_t)n);
 }
 
+static bool is_vague(tr_err_code code)
+{
+	return code == TR_E_SINK_FATAL || code == TR_E_SINK_TRANSACTION;
+}
+
 int tr_kafka_fail(tr_kafka_sink *s, tr_batch *batch, const tr_err *why)
 {
 	bool first = s->failed.code == TR_OK;
+	tr_err news = *why;
 
+	tr_kafka_begin_anew(s, &news);
 	/* "The client cannot go on" follows from a record's failure, which is the better news. */
-	if (first || (s->failed.code == TR_E_SINK_FATAL && why->code != TR_E_SINK_FATAL))
-		s->failed = *why;
+	if (first || (is_vague(s->failed.code) && !is_vague(news.code)))
+		s->failed = news;
 	if (batch)
-		tr_batch_fail(batch, why);
+		tr_batch_fail(batch, &news);
 	if (s->current) {
 		/* What was not produced yet will not be. */
 		s->current->pending -= s->current->count - s->next;
@@ -120,6 +127,25 @@ static int open_sink(tr_sink **out, const tr_sink_options *options, tr_metrics *
 		return -1;
 	}
 	*out = &s->base;
+	return 0;
+}
+
+/* The cluster names itself; one that does not is any such one. */
+static int identity(tr_sink *base, char *out, size_t size, const volatile bool *stop, tr_err *err)
+{
+	tr_kafka_sink *s = tr_kafka_self(base);
+	const struct rd_kafka_metadata *m;
+
+	s->client.stop_flag = stop;
+	int result = tr_kafka_metadata(&s->client, false, &m, err);
+	s->client.stop_flag = NULL;
+	if (result != 0)
+		return -1;
+	rd_kafka_metadata_destroy(m);
+	char *id = rd_kafka_clusterid(s->client.rk, 0);
+	snprintf(out, size, id ? "kafka:%s" : "kafka", id);
+	if (id)
+		rd_kafka_mem_free(s->client.rk, id);
 	return 0;
 }
 
@@ -228,6 +254,7 @@ const tr_sink_ops tr_sink_kafka = {
 	.kind = "kafka",
 	.schemes = "kafka redpanda",
 	.open = open_sink,
+	.identity = identity,
 	.check = check,
 	.send = send_batch,
 	.poll = poll_sink,

@@ -76,6 +76,8 @@ void tr_kafka_handles_free(tr_kafka_sink *s);
 int tr_kafka_produce(tr_kafka_sink *s);
 
 /* transaction.c */
+/* Gives an error the meaning that it has within transactions, or without: that of beginning anew, or of an end. */
+void tr_kafka_begin_anew(const tr_kafka_sink *s, tr_err *err);
 int tr_kafka_fence(tr_sink *base, const volatile bool *stop, tr_err *err);
 int tr_kafka_begin(tr_sink *base, tr_err *err);
 int tr_kafka_commit(tr_sink *base, const tr_sink_entry *entry, tr_err *err);

@@ -23,6 +23,21 @@
  * transactions", upon which librdkafka waits for 20 ms. */
 #define MARKERS_US 4000
 
+void tr_kafka_begin_anew(const tr_kafka_sink *s, tr_err *err)
+{
+	if (!s->options->transactional_id) {
+		/* Nobody can fence a producer without an id: its brokers have lost it. */
+		if (err->code == TR_E_SINK_FENCED)
+			err->code = TR_E_SINK_FATAL;
+		return;
+	}
+	/* Whatever ended it: the next session has a new epoch, reads the state again and goes on from what it says. */
+	if (err->code == TR_E_SINK_FATAL || err->code == TR_E_SINK_UNAVAILABLE) {
+		err->code = TR_E_SINK_TRANSACTION;
+		tr_err_hint(err, "tailrace begins anew from the last committed position by itself; nothing is lost or doubled.");
+	}
+}
+
 /* Takes the error over. */
 static int refused(tr_kafka_sink *s, rd_kafka_error_t *e, const char *verb, tr_err *err)
 {
@@ -40,11 +55,7 @@ static int refused(tr_kafka_sink *s, rd_kafka_error_t *e, const char *verb, tr_e
 		return -1;
 	}
 	tr_kafka_error(err, code, why, verb, object);
-	/* Whatever ended it: the next session has a new epoch, reads the state again and goes on from what it says. */
-	if (err->code == TR_E_SINK_FATAL || err->code == TR_E_SINK_UNAVAILABLE) {
-		err->code = TR_E_SINK_TRANSACTION;
-		tr_err_hint(err, "tailrace begins anew from the last committed position by itself; nothing is lost or doubled.");
-	}
+	tr_kafka_begin_anew(s, err);
 	return -1;
 }
 

@@ -1,4 +1,5 @@
 /* null: counts and drops. For benchmarks and dry runs: everything up to the sink is real, nothing is kept. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/obj.h"
@@ -29,6 +30,15 @@ static int open_sink(tr_sink **out, const tr_sink_options *options, tr_metrics *
 	s->metrics = metrics;
 	tr_inflight_init(&s->inflight);
 	*out = &s->base;
+	return 0;
+}
+
+static int identity(tr_sink *s, char *out, size_t size, const volatile bool *stop, tr_err *err)
+{
+	(void)s;
+	(void)stop;
+	(void)err;
+	snprintf(out, size, "null");
 	return 0;
 }
 
@@ -94,6 +104,7 @@ const tr_sink_ops tr_sink_null = {
 	.kind = "null",
 	.schemes = "null",
 	.open = open_sink,
+	.identity = identity,
 	.check = check,
 	.send = send,
 	.poll = poll_sink,

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -54,6 +55,15 @@ static int open_sink(tr_sink **out, const tr_sink_options *options, tr_metrics *
 	if (sigaction(SIGPIPE, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
 		signal(SIGPIPE, SIG_IGN);
 	*out = &s->base;
+	return 0;
+}
+
+static int identity(tr_sink *s, char *out, size_t size, const volatile bool *stop, tr_err *err)
+{
+	(void)s;
+	(void)stop;
+	(void)err;
+	snprintf(out, size, "stdout");
 	return 0;
 }
 
@@ -202,6 +212,7 @@ const tr_sink_ops tr_sink_stdout = {
 	.kind = "stdout",
 	.schemes = "stdout",
 	.open = open_sink,
+	.identity = identity,
 	.check = check,
 	.send = send,
 	.poll = poll_sink,

@@ -44,8 +44,10 @@ int tr_sk_hint(const tr_sk_store *s, tr_err *err)
 		return tr_err_hint(err, "Mend the topic, or give another one in state.url (kafka:TOPIC). If it was removed, so was the "
 		                        "position: look for an export before a new one is made.");
 	case TR_E_SINK_UNAVAILABLE:
-		return tr_err_hint(err, "A running service tries again by itself; the last saved position is safe. Check the brokers of "
-		                        "state.url or sink.url.");
+		return tr_err_hint(err, s->options.stop ? "tailrace tries again by itself; the last saved position is safe. Check the brokers of "
+		                                          "state.url or sink.url."
+		                                        : "The state lies on these brokers, and nothing was changed. Check that they run, and "
+		                                          "state.url, sink.url and sink.properties; then give the command again.");
 	case TR_E_RECORD_OVERSIZE:
 		return tr_err_hint(err, "The record of a snapshot grows with its tables: raise max.message.bytes of topic \"%s\". The last "
 		                        "saved position is safe.", s->topic);
@@ -142,8 +144,8 @@ static bool stop_asked(const tr_sk_store *s)
 	return s->options.stop && *s->options.stop;
 }
 
-/* Calls step until it succeeds or fails for good. A service waits for its brokers until it is stopped; a command, which has
- * nobody to stop it, for some seconds. */
+/* Calls step until it succeeds, fails for good, or the brokers have not answered in time: the service then begins a new session,
+ * for as long as source.retry_for allows. */
 static int until(tr_sk_store *s, int (*step)(tr_sk_store *s, tr_err *err), tr_err *err)
 {
 	int64_t began_us = tr_clock_mono_us();
@@ -156,7 +158,7 @@ static int until(tr_sk_store *s, int (*step)(tr_sk_store *s, tr_err *err), tr_er
 
 		if (step(s, &why) == 0)
 			return 0;
-		bool later = why.code == TR_E_SINK_UNAVAILABLE && (s->options.stop || tr_clock_mono_us() - began_us < TR_SK_ANSWER_US);
+		bool later = why.code == TR_E_SINK_UNAVAILABLE && tr_clock_mono_us() - began_us < tr_sk_answer_us(s);
 		if (!later || stop_asked(s)) {
 			if (stop_asked(s) && why.code == TR_E_SINK_UNAVAILABLE)
 				return tr_err_set(err, TR_E_INTERRUPTED, "stopped on request");

@@ -26,7 +26,9 @@
 #define TR_SK_VALUE_MAX ((size_t)64 << 20)
 #define TR_SK_PARTITIONS_MAX 256
 #define TR_SK_KEYS_MAX 100000
-#define TR_SK_ANSWER_US (15 * 1000000LL) /* for the brokers to answer */
+/* For the brokers to answer: a service tries again after it, somebody who gave a command waits at a terminal. */
+#define TR_SK_ANSWER_US (15 * 1000000LL)
+#define TR_SK_ANSWER_SHORT_US (5 * 1000000LL)
 
 typedef enum tr_sk_kind { TR_SK_RECORD, TR_SK_TOMBSTONE, TR_SK_FOREIGN, TR_SK_DAMAGED, TR_SK_NEWER } tr_sk_kind;
 
@@ -83,6 +85,11 @@ typedef struct tr_sk_store {
 	bool landed;                     /* it was: the caller, who was told that it failed, may use its sequence again */
 	tr_writer text, value;           /* of the record; of the frame around it */
 } tr_sk_store;
+
+static inline int64_t tr_sk_answer_us(const tr_sk_store *s)
+{
+	return s->options.stop ? TR_SK_ANSWER_US : TR_SK_ANSWER_SHORT_US;
+}
 
 /* kafka.c: sets the error of a broker or of librdkafka with this store's hint. Returns -1. */
 int tr_sk_error(const tr_sk_store *s, rd_kafka_resp_err_t e, const char *reason, const char *verb, tr_err *err);

@@ -121,7 +121,7 @@ static int check_wait(scan *c, tr_err *err)
 
 	if (tr_kafka_stopped(&c->client))
 		return tr_err_set(err, TR_E_INTERRUPTED, "stopped on request");
-	if (!waits && (c->client.refused_since_us != 0 || quiet_us > TR_SK_ANSWER_US)) {
+	if (!waits && (c->client.refused_since_us != 0 || quiet_us > tr_sk_answer_us(c->s))) {
 		tr_kafka_no_answer(&c->client, "talk about the state", err);
 		return tr_sk_hint(c->s, err);
 	}
