@@ -13,6 +13,8 @@
 #define IDLE_POSITION_US (5 * 1000000)
 /* The rest of a transaction follows at once, unless the server or the network is in trouble. */
 #define REST_OF_TRANSACTION_US (20 * 1000)
+/* Rows of small tables share batches for as long: a sink opens the topics of one batch together. */
+#define SNAPSHOT_SEAL_US (1 * 1000000)
 #define LISTENER_OF_MAGIC 0x11573e02u
 
 struct tr_host_listener {
@@ -193,7 +195,7 @@ static tr_listen on_snapshot_progress(tr_listener *l, const tr_table *table, uin
 	(void)rows;
 	if (!table_done)
 		return TR_LISTEN_OK;
-	if (h->batch && h->batch->count > 0 && seal(h, false, err) != 0)
+	if (h->batch && h->batch->count > 0 && tr_clock_mono_us() - h->opened_us > SNAPSHOT_SEAL_US && seal(h, false, err) != 0)
 		return failed(h, err);
 	tr_failpoint_at(TR_FP_SNAPSHOT_TABLE);
 	return TR_LISTEN_OK;
