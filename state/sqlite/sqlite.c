@@ -18,6 +18,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -136,7 +137,7 @@ out:
 	return result;
 }
 
-/* Two processes may do this at once: link(2) lets one of them win, and both databases are equal. */
+/* Under the directory's lock; link(2) replaces nothing. */
 static int create(const store *s, tr_err *err)
 {
 	char temp[PATH_MAX];
@@ -269,6 +270,21 @@ static int open_file(store *s, tr_err *err)
 	return open_db(s, err);
 }
 
+/* Pipelines of one or several processes that share a directory come to it at once: one after the other makes the file and
+ * switches it to WAL, which SQLite's own waiting does not cover. */
+static int open_alone(store *s, tr_err *err)
+{
+	int fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = -1;
+
+	if (fd >= 0 && flock(fd, LOCK_EX) == 0)
+		result = open_file(s, err);
+	else
+		db_error(s, NULL, SQLITE_CANTOPEN, "open", err);
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
 static int take_dir(store *s, const char *url, tr_err *err)
 {
 	const char *dir = url + strlen("file:");
@@ -315,7 +331,7 @@ static int open_store(tr_store **out, const tr_store_options *options, tr_err *e
 	if (!read_only && (tr_durable_mkdirs(s->dir, 0700, TR_E_STATE_IO, err) != 0 ||
 	                      tr_state_lock(s->dir, s->pipeline, &s->lock_fd, err) != 0))
 		goto fail;
-	if (open_file(s, err) != 0)
+	if ((read_only ? open_file(s, err) : open_alone(s, err)) != 0)
 		goto fail;
 	*out = &s->base;
 	return 0;
