@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,6 +37,17 @@ static void setup_signals(service *s)
 	sigaddset(&s->signals, SIGINT);
 	sigaddset(&s->signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &s->signals, NULL);
+}
+
+/* A pipeline to Kafka has about 20 descriptors, and the usual soft limit is 1024. Nothing here uses select(2), for which it is. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit); /* when refused, opening one too many says so */
 }
 
 /* 0 when none came within the tick. */
@@ -209,6 +221,7 @@ int tr_cmd_run(tr_cli *cli, tr_err *err)
 		return -1;
 	tr_log_setup((tr_log_format)s.config->process.log_format, (tr_log_level)s.config->process.log_level);
 	setup_signals(&s);
+	raise_descriptors();
 	tr_progress_init(&s.progress);
 	if (make(&s, cli->once, err) < 0 || start(&s, err) < 0 || wait_for_end(&s, err) < 0) {
 		tr_log_err(TR_LOG_ERROR, NULL, "service.failed", err);

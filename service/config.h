@@ -10,7 +10,7 @@
 #include "core/finding.h"
 #include "service/option.h"
 
-#define TR_CONFIG_PIPELINES_MAX 64
+#define TR_CONFIG_PIPELINES_MAX 256
 
 /* One --set, or one of the usual flags. */
 typedef struct tr_config_set {
