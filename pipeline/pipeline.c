@@ -5,10 +5,11 @@
 #include "core/text.h"
 #include "pipeline/internal.h"
 
-/* Shares of limits.memory: the batches get a quarter, a single event at most half; the rest is for the source's message,
- * the sink's queue and the libraries. */
+/* Shares of limits.memory, a quarter each: all batches together; one encoded event beyond them; and twice an event as the source
+ * sends it (the database's library holds it until it is whole, then gives out a copy). The sink's bookkeeping of what is on its
+ * way comes out of the first, and large events are rare enough that decoders' scratch has room in the others. */
 #define POOL_SHARE 4
-#define EVENT_SHARE 2
+#define EVENT_SHARE 4
 #define BATCHES 16
 #define BATCH_MAX (768u << 10) /* with the records' overhead one request of Kafka's usual limit, 1 MB */
 #define BATCH_MIN (64u << 10)

@@ -239,8 +239,7 @@ int tr_config_finish(tr_arena *arena, tr_settings *settings, tr_config_need need
 		return -1;
 	if (need == TR_CONFIG_WHOLE && (finish_registry(p, err) < 0 || finish_limits(p, err) < 0))
 		return -1;
-	/* As much of one event as a batch may hold of it. */
-	p->source.event_max_bytes = p->memory_bytes / 2;
+	p->source.event_max_bytes = p->memory_bytes / 4; /* the source's library holds it, too: pipeline.c has all shares */
 	p->events.carry_all_types = settings->compatibility == TR_COMPATIBLE_LATEST;
 	return 0;
 }

@@ -223,7 +223,11 @@ const tr_option tr_options[] = {
  .help = "Save the position at most once in this time while busy; at once when idle."},
 
 {"limits.memory", SIZE, "64MiB", AT(pipeline.memory_bytes), .min = 4 << 20, .max = (int64_t)1 << 40,
- .help = "Memory of a pipeline for what is on its way: batches, decoders, the sink's queue."},
+ .help = "Memory of a pipeline for all that is on its way. A quarter is for batches and the sink's queue, a quarter for one more encoded "
+         "event, and half for an event as the source sends it, which its client library and tailrace hold at a time: so a row may "
+         "have a quarter (in a snapshot each reader may hold one). A longer one is refused by name, and not waited for. Beside it "
+         "are the libraries and their threads (20 to 32 MiB a process, 1 MiB for each further pipeline) and the shapes of the tables "
+         "(15 KiB a table of five columns)."},
 {"limits.batch", SIZE, "0", AT(pipeline.batch_bytes), .min = 0, .max = (int64_t)1 << 30,
  .help = "Size at which a batch is handed on. 0: chosen from limits.memory."},
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/postgres/large.h"
 #include "capture/postgres/snapshot.h"
 #include "core/clock.h"
 
@@ -140,8 +141,16 @@ static int take_row(tr_pgc_reader *r, tr_pgc_snapshot_table *table, const tr_tab
 
 /* --- one task ---------------------------------------------------------------------------------- */
 
+static int refuse_large(tr_pgc_reader *r, const tr_pgc_snapshot_table *table, uint64_t bytes, tr_err *err)
+{
+	return tr_pgc_large_error(r->run->s, table->listed->schema, table->listed->name, bytes, err);
+}
+
 static int copy_rows(tr_pgc_reader *r, tr_pgc_snapshot_table *table, const tr_table *shape, tr_err *err)
 {
+	uint64_t max = r->run->row_max_bytes;
+	tr_pgc_coming coming = {0};
+
 	for (;;) {
 		char *data = NULL;
 		int len = PQgetCopyData(r->c, &data, 1);
@@ -151,6 +160,11 @@ static int copy_rows(tr_pgc_reader *r, tr_pgc_snapshot_table *table, const tr_ta
 				PQfreemem(data);
 				return tr_err_set(err, TR_E_INTERRUPTED, "another snapshot reader failed");
 			}
+			if ((uint64_t)len > max) {
+				PQfreemem(data);
+				return refuse_large(r, table, (uint64_t)len, err);
+			}
+			tr_pgc_coming_whole(&coming);
 			if (take_row(r, table, shape, data, len, err))
 				return -1;
 			continue;
@@ -159,6 +173,8 @@ static int copy_rows(tr_pgc_reader *r, tr_pgc_snapshot_table *table, const tr_ta
 			return 0;
 		if (len < 0)
 			return tr_pgc_error(r->c, NULL, "read a table for the snapshot", err);
+		if (tr_pgc_coming_too_long(&coming, r->c, max))
+			return refuse_large(r, table, 0, err);
 		if (tr_pgc_wait(&r->run->s->wake, PQsocket(r->c), POLLIN, -1, err) < 0)
 			return -1;
 		if (!PQconsumeInput(r->c))
@@ -304,7 +320,7 @@ static int run_task(tr_pgc_reader *r, const tr_pgc_task *task, tr_err *err)
 		goto out;
 	result = 0;
 out:
-	if (result && err->code != TR_E_INTERRUPTED && err->code != TR_E_SNAPSHOT_FAILED)
+	if (result && err->code != TR_E_INTERRUPTED && err->code != TR_E_SNAPSHOT_FAILED && err->code != TR_E_BATCH_LIMIT)
 		tr_err_prefix(err, "snapshot of table \"%s.%s\"", t->schema, t->name);
 	PQclear(answer);
 	tr_writer_release(&sql);

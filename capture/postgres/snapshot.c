@@ -31,7 +31,7 @@ static int read_publication_columns(tr_pgc_snapshot_run *run, PGresult **out, tr
 		return 0;
 	return tr_pgc_sql(
 	    run->s, "read the publication's columns",
-	    "SELECT p.schemaname, p.tablename, array_to_json(p.attnames), p.rowfilter, u.name"
+	    "SELECT p.schemaname, p.tablename, p.rowfilter, u.name"
 	    " FROM pg_publication_tables p, unnest(p.attnames) WITH ORDINALITY u(name, o) WHERE p.pubname = $1"
 	    " ORDER BY 1, 2, u.o",
 	    1, params, out, err);
@@ -53,13 +53,13 @@ static int assign_columns(tr_pgc_snapshot_run *run, const PGresult *r)
 				table = &run->tables[t];
 		if (table)
 			table->columns = columns = tr_map_new();
-		if (table && !PQgetisnull(r, i, 3) &&
-		    !(table->row_filter = tr_arena_strdup(&run->arena, PQgetvalue(r, i, 3))))
+		if (table && !PQgetisnull(r, i, 2) &&
+		    !(table->row_filter = tr_arena_strdup(&run->arena, PQgetvalue(r, i, 2))))
 			return -1;
 		for (; i < rows && strcmp(PQgetvalue(r, i, 0), schema) == 0 && strcmp(PQgetvalue(r, i, 1), name) == 0;
 		     i++)
 			if (columns)
-				tr_map_put(columns, tr_slice_str(PQgetvalue(r, i, 4)), table);
+				tr_map_put(columns, tr_slice_str(PQgetvalue(r, i, 3)), table);
 	}
 	return 0;
 }
@@ -213,6 +213,7 @@ static void sequence_text(tr_pgc_snapshot_run *run)
 void tr_pgc_snapshot_run_init(tr_pgc_snapshot_run *run, tr_pgc *s, const tr_snapshot_host *host)
 {
 	*run = (tr_pgc_snapshot_run){.s = s, .host = host};
+	run->row_max_bytes = s->options->event_max_bytes > 0 ? s->options->event_max_bytes : INT32_MAX;
 	tr_arena_init(&run->arena, RUN_MAX);
 	pthread_mutex_init(&run->lock, NULL);
 	pthread_cond_init(&run->changed, NULL);

@@ -38,6 +38,7 @@ typedef struct tr_pgc_snapshot_run {
 	size_t table_count;
 	tr_pgc_task *tasks;
 	size_t task_count;
+	uint64_t row_max_bytes; /* as the server sends a row */
 	char snapshot_name[64];
 	uint64_t consistent; /* the stream starts here */
 	uint64_t

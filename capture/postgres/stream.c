@@ -209,12 +209,22 @@ static int ended(tr_pgc *s, tr_err *err)
 	return -1;
 }
 
+static bool is_too_large(const tr_pgc *s, int len)
+{
+	return s->options->event_max_bytes > 0 && (uint64_t)len > s->options->event_max_bytes;
+}
+
 /* Reports one message, or sets it aside when the listener has no room. */
 static int hand_over(tr_pgc *s, char *data, int len, tr_err *err)
 {
 	tr_pgc_stream *st = s->stream;
 	int result;
 
+	if (__builtin_expect(is_too_large(s, len), 0)) {
+		result = tr_pgc_large_message(s, data, len, err);
+		PQfreemem(data);
+		return result;
+	}
 	if (!tr_pgc_wire_is_keepalive(data, len)) {
 		switch (st->listener->ready(st->listener)) {
 		case TR_LISTEN_OK:
@@ -266,6 +276,7 @@ static int drain(tr_pgc *s, size_t *count, tr_err *err)
 		st->window_bytes += (uint64_t)len;
 		st->bytes += (uint64_t)len;
 		(*count)++;
+		tr_pgc_coming_whole(&st->coming);
 		if (hand_over(s, data, len, err))
 			return -1;
 	}
@@ -293,6 +304,8 @@ static int take(tr_pgc *s, int64_t end_us, size_t *count, tr_err *err)
 		st->read_ns = tr_clock_wall_ns();
 		if (drain(s, count, err))
 			return -1;
+		if (st->bytes == bytes_before && tr_pgc_coming_too_long(&st->coming, s->repl, s->options->event_max_bytes))
+			return tr_pgc_large_coming(s, err);
 	} while (st->bytes - bytes_before >= enough && !st->aside && tr_clock_mono_us() < end_us);
 	if (*count > 0)
 		st->last_received_us = tr_clock_mono_us();

@@ -5,7 +5,7 @@
 #ifndef TR_CAPTURE_POSTGRES_STREAM_H
 #define TR_CAPTURE_POSTGRES_STREAM_H
 
-#include "capture/postgres/postgres.h"
+#include "capture/postgres/large.h"
 
 #define TR_PGC_ORIGIN_MAX 512
 
@@ -17,6 +17,7 @@ struct tr_pgc_stream {
 	tr_listener *listener;
 	char *aside; /* at most one message taken from libpq and not yet reported; NULL = none */
 	int aside_len;
+	tr_pgc_coming coming;
 	/* what was reported */
 	uint64_t at_lsn;        /* everything that committed before was reported */
 	bool binary;              /* values come in their binary form where a type has one */
