@@ -1,8 +1,8 @@
 /*
  * Rows that limits.memory cannot hold. libpq keeps a message until it is whole and then gives out a copy, so a row may take
  * at most options->event_max_bytes, twice. A longer one is refused while it is still coming: what the connection received
- * since the last whole message is asked of the kernel, which works with TLS, too; what libpq reads at one go from a fast server may be much more. Over a Unix socket nobody counts; there the
- * row is refused once it is whole.
+ * since the last whole message is asked of the kernel, which works with TLS, too. It is asked between libpq's calls, and one
+ * of them may read much from a fast server. Over a Unix socket nobody counts; there the row is refused once it is whole.
  */
 #ifndef TR_CAPTURE_POSTGRES_LARGE_H
 #define TR_CAPTURE_POSTGRES_LARGE_H
