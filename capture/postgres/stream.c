@@ -26,7 +26,6 @@
 #define GATHER_MS          2
 #define FILL_MS            20
 #define FILL_BYTES         (64 << 10)
-#define READ_ON_BYTES      (8 << 10)
 #define BUFFER_BYTES       "131072" /* of libpq, at least: one call takes what has come together */
 #define BUSY_MS            2
 
@@ -283,12 +282,11 @@ static int drain(tr_pgc *s, size_t *count, tr_err *err)
 	return 0;
 }
 
-/* Reads until the socket is empty, the listener is busy or the time is over. While much is coming, a read that gave little ends
- * it: what follows is left to come together again, or each message would be read by itself. */
+/* Reads until the socket is empty, the listener is busy or the time is over. */
 static int take(tr_pgc *s, int64_t end_us, size_t *count, tr_err *err)
 {
 	tr_pgc_stream *st = s->stream;
-	uint64_t bytes_before, enough = st->pace == TR_PGC_PACE_FILL ? READ_ON_BYTES : 1;
+	uint64_t bytes_before;
 
 	st->read_ns = tr_clock_wall_ns();
 	if (retry_aside(s, err))
@@ -306,7 +304,7 @@ static int take(tr_pgc *s, int64_t end_us, size_t *count, tr_err *err)
 			return -1;
 		if (st->bytes == bytes_before && tr_pgc_coming_too_long(&st->coming, s->repl, s->options->event_max_bytes))
 			return tr_pgc_large_coming(s, err);
-	} while (st->bytes - bytes_before >= enough && !st->aside && tr_clock_mono_us() < end_us);
+	} while (st->bytes > bytes_before && !st->aside && tr_clock_mono_us() < end_us);
 	if (*count > 0)
 		st->last_received_us = tr_clock_mono_us();
 	return 0;
