@@ -126,6 +126,7 @@ tr_store_options tr_pipeline_store_options(const tr_pipeline_config *config, boo
 	    .kafka_properties = sink->properties,
 	    .kafka_property_count = sink->property_count,
 	    .replication = sink->replication,
+	    .transaction_timeout_ms = (int)config->transaction_timeout_ms,
 	};
 
 	if (kafka)

@@ -23,6 +23,7 @@ typedef struct tr_store_options {
 	const tr_property *kafka_properties;
 	size_t kafka_property_count;
 	int replication;      /* of a topic made by us; -1 = the broker's default */
+	int transaction_timeout_ms; /* of the store's own transactions; 0 = the client's default */
 	/* A writer by transactions of a sink (those of `entry`) that must not go on beside this store: it is fenced, too, when the
 	 * store is opened to be written. Empty = none, or it is this pipeline's own sink, which fences by itself. */
 	char sink_transactional_id[320];

@@ -83,6 +83,8 @@ tr_err_code tr_kafka_code(rd_kafka_resp_err_t e)
 	case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
 	case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
 		return TR_E_RECORD_OVERSIZE;
+	case RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT:
+		return TR_E_SINK_CONFIG;
 	case RD_KAFKA_RESP_ERR__FENCED:
 	case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
 	case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
@@ -133,6 +135,8 @@ static const char *hint_of(tr_err_code code, const char *reason)
 		return "Mend the topic or sink.topics, then start again: tailrace goes on from the last durable position.";
 	case TR_E_RECORD_OVERSIZE:
 		return "Raise max.message.bytes of the topic, or set sink.oversize: dead_letter. Nothing after it was stored as done.";
+	case TR_E_SINK_CONFIG:
+		return "Set transaction.timeout to no more than the brokers' transaction.max.timeout.ms, or raise theirs. Nothing is lost.";
 	case TR_E_SINK_FENCED:
 		return "See that only one instance runs this pipeline, then start again.";
 	case TR_E_SINK_UNAVAILABLE:

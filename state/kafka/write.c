@@ -83,7 +83,7 @@ static int open_client(tr_sk_store *s, tr_kafka_client *c, const char *transacti
 	tr_kafka_options o = {.url = s->url, .pipeline = s->options.pipeline, .properties = s->options.kafka_properties,
 	    .property_count = s->options.kafka_property_count, .consumer = transactional_id == NULL,
 	    .transactional_id = transactional_id, .fixed = fixed, .fixed_count = sizeof(fixed) / sizeof(fixed[0]),
-	    .stop = s->options.stop};
+	    .transaction_timeout_ms = transactional_id ? s->options.transaction_timeout_ms : 0, .stop = s->options.stop};
 
 	return tr_kafka_client_open(c, &o, err);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Copyright the tailrace authors. SPDX-License-Identifier: Apache-2.0
-"""A cluster that wants to know who writes (SASL: PLAIN, SCRAM) and lets not everybody write everything (ACLs)."""
+"""A cluster that wants to know who writes (SASL: PLAIN, SCRAM), lets not everybody write everything (ACLs), and has limits."""
 import json
 import re
 import sys
@@ -37,7 +37,8 @@ class SecureKafka(OwnKafka):
             "listener.name.login.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required "
             + " ".join(f'user_{user}="{PASSWORD}"' for user in USERS) + ";",
             "listener.name.login.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;",
-            "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users=User:ANONYMOUS")
+            "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users=User:ANONYMOUS",
+            "transaction.max.timeout.ms=20000")
         self.start()
         self.admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
 
@@ -84,6 +85,12 @@ class Login(Case):
     def test_the_rights_that_the_hint_names_are_enough(self):
         self.assert_ok(self.login_job("all").once())
         self.assertEqual(self.written(), 1)
+
+    def test_brokers_that_keep_no_transaction_for_so_long(self):
+        job = self.job(self.config(self.database(TABLE), sink={"url": f"kafka://{self.own.bootstrap}"}, events={"format": "json"},
+                                   delivery="exactly_once", transaction={"timeout": "30s"}))
+        self.assert_fails(job.once(), 78, "TR507", hint=("transaction.timeout", "transaction.max.timeout.ms"))
+        self.assertEqual(self.written(), 0)
 
     def test_wrong_password(self):
         job = self.login_job("all", PASSWORD + "x")
