@@ -339,7 +339,7 @@ int tr_myc_group_row(tr_myc *s, const tr_bl_event *e, const tr_bl_row *m, tr_err
 		return -1;
 	if (__builtin_expect(m->after_lacks && !rel->image_told, 0))
 		tr_myc_image_tell(s, rel, m);
-	tr_change change = {.op = m->op, .table = rel->table, .before = m->before, .after = m->after};
+	tr_change change = {.op = m->op, .table = rel->table, .before = m->before, .after = m->after, .read_ns = st->read_ns};
 	if (report_in_txn(s, e, &change, m->index, err))
 		return -1;
 	/* Commands by rows, and rows of a table that is read meanwhile, are looked at once they are reported. */

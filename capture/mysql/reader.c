@@ -33,11 +33,13 @@ static tr_snapshot_mark mark_of(const tr_myc_reader *r, bool last_in_table, bool
 static int emit_held(tr_myc_reader *r, bool last_in_table, bool last, tr_err *err)
 {
 	const tr_table *table = r->held_shape;
+	int64_t now_ns = tr_clock_wall_ns();
 	const tr_change change = {.op = TR_OP_READ,
 				  .table = table,
 				  .after = r->row,
 				  .source = &r->block,
-				  .commit_us = tr_clock_wall_ns() / 1000,
+				  .commit_us = now_ns / 1000,
+				  .read_ns = now_ns,
 				  .mark = mark_of(r, last_in_table, last)};
 
 	r->holds = false;

@@ -293,6 +293,7 @@ static int decode(tr_myc *s, tr_slice event, tr_err *err)
 
 	st->window_bytes += event.len;
 	st->bytes += event.len;
+	st->read_ns = tr_clock_wall_ns();
 	return tr_bl_decode(st->decoder, event, err);
 }
 

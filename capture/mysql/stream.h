@@ -66,6 +66,7 @@ struct tr_myc_stream {
 	bool filled;         /* with what the rows of the event at hand share */
 	tr_writer query;     /* the statement's text, with include_query; empty = none */
 	tr_arena scratch;    /* of one QUERY event */
+	int64_t read_ns;     /* our clock when the event at hand was read */
 	/* monotonic times */
 	int64_t last_received_us, next_tick_us;
 	/* pace */
