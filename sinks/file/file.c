@@ -386,7 +386,7 @@ static int identity(tr_sink *base, char *out, size_t size, const volatile bool *
 
 	(void)stop;
 	if (tr_durable_mkdirs(s->dir, 0755, TR_E_SINK_IO, err) != 0)
-		return -1;
+		return tr_err_hint(err, "Mend the cause, or set sink.url to another directory. Nothing was read from the source.");
 	if (!realpath(s->dir, real))
 		return tr_err_set(err, TR_E_SINK_IO, "directory \"%.300s\" cannot be found: %s", s->dir, strerror(errno));
 	bool plain = tr_text_utf8_valid(tr_slice_str(real));

@@ -100,6 +100,8 @@ class Job:
     def stored(self):
         """The stored record, or None."""
         done = self.command("offsets", "export")
+        if done.code == 64 and "has no stored position" in done.err:
+            return None
         if done.code:
             raise ProgramError(f"offsets export ended with {done.code}: {done.err}")
         return json.loads(done.out) if done.out.strip() else None
