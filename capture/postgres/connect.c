@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -423,15 +424,27 @@ out:
 
 /* --- statements -------------------------------------------------------------------------------- */
 
-static void cancel(PGconn *c)
+static void *send_cancel(void *request)
 {
-	PGcancel *request = PQgetCancel(c);
 	char ignored[256];
 
 	/* Best effort: the connection is given up by the caller anyway. */
-	if (request && !PQcancel(request, ignored, sizeof(ignored)))
+	if (!PQcancel(request, ignored, sizeof(ignored)))
 		ignored[0] = '\0';
 	PQfreeCancel(request);
+	return NULL;
+}
+
+/* From a thread of its own: it waits for an answer of the server, and that is what did not come. */
+static void cancel(PGconn *c)
+{
+	PGcancel *request = PQgetCancel(c);
+	pthread_t thread;
+
+	if (request && pthread_create(&thread, NULL, send_cancel, request) == 0)
+		pthread_detach(thread);
+	else
+		PQfreeCancel(request);
 }
 
 /* The next result, waiting for it; NULL in *out at the end of the statement. */

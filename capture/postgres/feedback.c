@@ -122,13 +122,17 @@ static const char lag_sql[] =
     " FROM (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS "
     "log_end) e";
 
+/* The stream is not read meanwhile, so a server that does not answer has no more time here than there. */
 static int read_lag(tr_pgc *s, tr_err *err)
 {
 	const char *params[] = {s->slot};
+	int limit_ms = (int)s->options->receive_timeout_ms;
 	PGresult *r;
 	uint64_t log_end;
 
-	if (tr_pgc_sql(s, "read the lag", lag_sql, 1, params, &r, err))
+	if (limit_ms <= 0 || limit_ms > TR_PGC_QUERY_MS)
+		limit_ms = TR_PGC_QUERY_MS;
+	if (tr_pgc_exec(s->sql, &s->wake, limit_ms, "read the lag", lag_sql, 1, params, &r, err))
 		return -1;
 	if (tr_pgc_lsn_parse(PQgetvalue(r, 0, 0), &log_end))
 		atomic_store_explicit(&s->lag.log_end, log_end, memory_order_relaxed);
