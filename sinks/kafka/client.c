@@ -70,7 +70,6 @@ tr_err_code tr_kafka_code(rd_kafka_resp_err_t e)
 		return TR_E_SINK_AUTH;
 	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
 	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
 	case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
 	case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
 	case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
@@ -96,6 +95,7 @@ tr_err_code tr_kafka_code(rd_kafka_resp_err_t e)
 	case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
 	case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
 	case RD_KAFKA_RESP_ERR__WAIT_COORD:
+	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION: /* brokers have told of the topic, but not yet of all of it */
 	case RD_KAFKA_RESP_ERR__NODE_UPDATE:
 	case RD_KAFKA_RESP_ERR__DESTROY:
 	case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
