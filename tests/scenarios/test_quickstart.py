@@ -64,7 +64,7 @@ class Quickstart(unittest.TestCase):
         self.assertEqual(process.returncode, 0, out)
         self.leaves_nothing()
         if not self.built:  # the only one of them that takes its time over the second step
-                self.assertRegex(out, r"2/3 building\n    \d+ s", "building says nothing")
+            self.assertRegex(out, r"2/3 building\n    \d+ s", "building says nothing")
             type(self).built = True
         shown = out[out.index("3/3"):]
         self.assertRegex(shown, r"orders", out)
