@@ -140,10 +140,13 @@ static int transaction_due_ms(const tr_commit *c, bool idle)
 	/* Once it is overdue it may be cut anywhere: (commit position, index) is a position, too. */
 	if (c->inside)
 		return remaining_ms(c->begun_us, 2 * interval_ms);
-	if (idle)
-		return 0;
-	/* A reader that keeps up should not wait for us: commits take half of the time at most, events gather meanwhile. */
-	return remaining_ms(c->begun_us, c->live && c->took_us < interval_ms * 1000 ? c->took_us / 1000 : interval_ms);
+	/* Whoever keeps up should not wait for us, and a commit costs the same for one event and for many: the more there is in it,
+	 * the longer it waits for more. */
+	if (idle || c->live) {
+		int64_t early_us = c->took_us * ((int64_t)(c->bytes >> 16) + (idle ? 0 : 1));
+		return remaining_ms(c->begun_us, early_us < interval_ms * 1000 ? early_us / 1000 : interval_ms);
+	}
+	return remaining_ms(c->begun_us, interval_ms);
 }
 
 int tr_commit_due_ms(const tr_commit *c, bool idle)
