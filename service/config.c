@@ -7,11 +7,6 @@
 #define ARENA_MAX ((size_t)16 << 20)
 #define PATH_MAX_BYTES 160
 
-static int no_memory(tr_err *err)
-{
-	return tr_err_set(err, TR_E_CONFIG, "the configuration needs more memory than is allowed for it");
-}
-
 int tr_config_put_node(tr_arena *arena, tr_node *root, const char *path, tr_node *value, tr_err *err)
 {
 	const char *rest, *end;
@@ -27,7 +22,7 @@ int tr_config_put_node(tr_arena *arena, tr_node *root, const char *path, tr_node
 		end = strchr(part, '.');
 		key = tr_arena_strndup(arena, part, end ? (size_t)(end - part) : strlen(part));
 		if (!key)
-			return no_memory(err);
+			return tr_tree_no_memory(err);
 		if (!end && !rest) {
 			tr_node_put(at, key, value);
 			return 0;
@@ -40,14 +35,14 @@ int tr_config_put_node(tr_arena *arena, tr_node *root, const char *path, tr_node
 			}
 			next = tr_node_new(arena, TR_NODE_MAP, NULL, NULL);
 			if (!next)
-				return no_memory(err);
+				return tr_tree_no_memory(err);
 			tr_node_put(at, key, next);
 		}
 		at = next;
 	}
 	rest = tr_arena_strdup(arena, rest);
 	if (!rest)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	tr_node_put(at, rest, value);
 	return 0;
 }
@@ -58,7 +53,7 @@ int tr_config_put(tr_arena *arena, tr_node *root, const char *path, const char *
 	tr_node *value;
 
 	if (!origin)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	if (tr_tree_value(arena, origin, text, &value, err) < 0)
 		return -1;
 	return tr_config_put_node(arena, root, path, value, err);
@@ -73,7 +68,7 @@ int tr_config_tree(tr_arena *arena, const tr_config_request *request, tr_node **
 	else if (request->file)
 		result = tr_tree_load(arena, request->file, out, err);
 	else if (!(*out = tr_node_new(arena, TR_NODE_MAP, NULL, NULL)))
-		result = no_memory(err);
+		result = tr_tree_no_memory(err);
 	for (size_t i = 0; result == 0 && i < request->set_count; i++) {
 		result = tr_config_put(arena, *out, request->sets[i].path, request->sets[i].value, err);
 		if (result < 0 && err->code == TR_E_CONFIG_UNKNOWN_KEY)
@@ -164,7 +159,7 @@ static int read_pipelines(tr_config *config, const tr_node *list, const bool *to
 	}
 	config->pipelines = TR_ARENA_ARRAY(&config->arena, tr_settings, list->count);
 	if (!config->pipelines)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	for (const tr_node *item = list->first; item; item = item->next) {
 		tr_settings *settings = &config->pipelines[config->count++];
 		bool given[TR_OPTIONS_MAX];
@@ -217,7 +212,7 @@ static int read_all(tr_config *config, const tr_node *root, tr_config_need need,
 		return read_pipelines(config, list, given, need, err) < 0 ? -1 : need != TR_CONFIG_WHOLE ? 0 : check_distinct(config, err);
 	config->pipelines = TR_ARENA_NEW(&config->arena, tr_settings);
 	if (!config->pipelines)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	config->count = 1;
 	*config->pipelines = config->process;
 	if (tr_config_finish(&config->arena, config->pipelines, need, given, err) < 0)

@@ -15,11 +15,6 @@ static bool was_given(const bool *given, const char *path)
 	return given[tr_option_find(path) - tr_options];
 }
 
-static int no_memory(tr_err *err)
-{
-	return tr_err_set(err, TR_E_CONFIG, "the configuration needs more memory than is allowed for it");
-}
-
 static int fail(tr_err *err, tr_err_code code, const char *text, const char *hint)
 {
 	tr_err_set(err, code, "%s", text);
@@ -38,7 +33,7 @@ static int default_name(tr_arena *arena, tr_pipeline_config *p, tr_err *err)
 	char *name = database ? tr_arena_strdup(arena, database) : NULL;
 
 	if (database && !name)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	for (char *c = name; c && *c; c++)
 		*c = name_char(*c) ? *c : '_';
 	p->name = name;
@@ -100,7 +95,7 @@ static int finish_slot(tr_arena *arena, tr_pipeline_config *p, tr_err *err)
 	if (!p->source.publication)
 		p->source.publication = slot_name(arena, p->name);
 	if (!p->source.slot || !p->source.publication)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	for (const char *c = p->source.slot; *c; c++) {
 		if (!islower((uint8_t)*c) && !isdigit((uint8_t)*c) && *c != '_')
 			return fail(err, TR_E_CONFIG, "source.slot has a character that slot names cannot have",
@@ -153,7 +148,7 @@ static int finish_sink(tr_arena *arena, tr_pipeline_config *p, const bool *given
 		    "Leave events.format out (stdout gets JSON), or use --sink file:DIR.");
 	if (!p->sink.dead_letter_topic)
 		p->sink.dead_letter_topic = tr_arena_format(arena, "%s.dead_letter", p->name);
-	return p->sink.dead_letter_topic ? 0 : no_memory(err);
+	return p->sink.dead_letter_topic ? 0 : tr_tree_no_memory(err);
 }
 
 const char *tr_config_state_dir(tr_arena *arena)

@@ -8,11 +8,6 @@
 #define GROUP_MAX_BYTES 32 /* with a pipeline's name it is a topic's name */
 #define INSTANCE_MAX_BYTES 100
 
-static int no_memory(tr_err *err)
-{
-	return tr_err_set(err, TR_E_CONFIG, "the configuration needs more memory than is allowed for it");
-}
-
 static bool name_char(char c)
 {
 	return isalnum((uint8_t)c) || c == '.' || c == '_' || c == '-';
@@ -57,7 +52,7 @@ static int take_login(tr_arena *arena, tr_fleet_settings *f, const tr_sink_optio
 	tr_property *mine = TR_ARENA_ARRAY(arena, tr_property, sink->property_count + 1);
 
 	if (!mine)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	for (size_t i = 0; i < sink->property_count; i++)
 		if (is_login(sink->properties[i].key))
 			mine[f->property_count++] = sink->properties[i];
@@ -86,7 +81,7 @@ int tr_config_fleet(tr_config *config, tr_err *err)
 	if (!f->group)
 		return 0;
 	if (!f->instance && !(f->instance = default_instance(&config->arena)))
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	if (check_name("fleet.group", f->group, GROUP_MAX_BYTES, err) < 0 ||
 	    check_name("fleet.instance", f->instance, INSTANCE_MAX_BYTES, err) < 0)
 		return -1;

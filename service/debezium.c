@@ -259,7 +259,7 @@ int tr_dbz_set(tr_dbz *d, const char *path, const char *value, tr_err *err)
 	tr_node *node = tr_node_new(d->arena, TR_NODE_SCALAR, NULL, translate_references(d, path, value));
 
 	if (!node)
-		return tr_err_set(err, TR_E_CONFIG, "the configuration needs more memory than is allowed for it");
+		return tr_tree_no_memory(err);
 	return tr_config_put_node(d->arena, d->root, path, node, err);
 }
 
@@ -293,7 +293,7 @@ static int apply_row(tr_dbz *d, const row *r, const char *value, tr_err *err)
 	case LIST:
 		list = tr_dbz_list(d, value, ',');
 		if (!list)
-			return tr_err_set(err, TR_E_CONFIG, "the configuration needs more memory than is allowed for it");
+			return tr_tree_no_memory(err);
 		return list->count > 0 ? tr_config_put_node(d->arena, d->root, r->text, list, err) : 0;
 	default:
 		return 0;

@@ -8,17 +8,12 @@
 
 #define SERVER_PREFIX "debezium.source."
 
-static int no_memory(tr_err *err)
-{
-	return tr_err_set(err, TR_E_CONFIG, "the configuration needs more memory than is allowed for it");
-}
-
 static int add(tr_dbz *d, const char *name, const char *value, tr_err *err)
 {
 	if (d->count == TR_DEBEZIUM_PROPERTIES_MAX)
 		return tr_err_set(err, TR_E_CONFIG, "the connector has more than %d properties", TR_DEBEZIUM_PROPERTIES_MAX);
 	if (!name || !value)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	/* As in Java's Properties, a later line wins. */
 	for (size_t i = 0; i < d->count; i++) {
 		if (strcmp(d->properties[i].name, name) == 0) {
@@ -152,7 +147,7 @@ static int read_properties(tr_dbz *d, tr_slice text, tr_err *err)
 	char *copy = tr_arena_strndup(d->arena, text.ptr, text.len), *at = copy;
 
 	if (!copy)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	while (*at) {
 		char *line = at, *out = at;
 

@@ -7,11 +7,6 @@
 #include "core/text.h"
 #include "service/debezium.h"
 
-static int no_memory(tr_err *err)
-{
-	return tr_err_set(err, TR_E_CONFIG, "the configuration needs more memory than is allowed for it");
-}
-
 tr_node *tr_dbz_list(tr_dbz *d, const char *text, char separator)
 {
 	tr_node *list = tr_node_new(d->arena, TR_NODE_LIST, NULL, NULL);
@@ -139,7 +134,7 @@ static int map_url(tr_dbz *d, tr_err *err)
 	tr_writer_init(&w, 16384);
 	put_url(d, &w);
 	url = tr_arena_strndup(d->arena, w.data, w.len);
-	result = !tr_writer_ok(&w) || !url ? no_memory(err) : tr_dbz_set(d, "source.url", url, err);
+	result = !tr_writer_ok(&w) || !url ? tr_tree_no_memory(err) : tr_dbz_set(d, "source.url", url, err);
 	tr_writer_release(&w);
 	return result;
 }
@@ -209,9 +204,9 @@ static int add_column_rules(tr_dbz *d, const char *action, long length, const ch
 	char digits[24];
 
 	if (!list)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	if (!d->columns && !(d->columns = tr_node_new(d->arena, TR_NODE_LIST, NULL, NULL)))
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	snprintf(digits, sizeof(digits), "%ld", length);
 	for (const tr_node *item = list->first; item; item = item->next) {
 		tr_node *rule = tr_node_new(d->arena, TR_NODE_MAP, NULL, NULL);
@@ -219,7 +214,7 @@ static int add_column_rules(tr_dbz *d, const char *action, long length, const ch
 		tr_node *number = length >= 0 ? tr_node_new(d->arena, TR_NODE_SCALAR, "length", digits) : NULL;
 
 		if (!rule || !pattern || (length >= 0 && !number))
-			return no_memory(err);
+			return tr_tree_no_memory(err);
 		tr_node_add(rule, pattern);
 		if (number)
 			tr_node_add(rule, number);
@@ -246,7 +241,7 @@ static int map_key_columns(tr_dbz *d, const char *text, tr_err *err)
 	tr_node *entries = tr_dbz_list(d, text, ';'), *rules = tr_node_new(d->arena, TR_NODE_LIST, NULL, NULL);
 
 	if (!entries || !rules)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	for (const tr_node *entry = entries->first; entry; entry = entry->next) {
 		const char *colon = strrchr(entry->text, ':');
 		tr_node *rule = tr_node_new(d->arena, TR_NODE_MAP, NULL, NULL), *table, *columns;
@@ -257,7 +252,7 @@ static int map_key_columns(tr_dbz *d, const char *text, tr_err *err)
 		    tr_arena_strndup(d->arena, entry->text, (size_t)(colon - entry->text)));
 		columns = tr_dbz_list(d, colon + 1, ',');
 		if (!rule || !table || !columns)
-			return no_memory(err);
+			return tr_tree_no_memory(err);
 		columns->key = "columns";
 		tr_node_add(rule, table);
 		tr_node_add(rule, columns);
@@ -446,7 +441,7 @@ static int map_bootstrap(tr_dbz *d, const char *servers, tr_err *err)
 			*out++ = *p;
 	}
 	if (!url)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	*out = '\0';
 	return tr_dbz_set(d, "sink.url", url, err);
 }
@@ -487,7 +482,7 @@ static int map_skipped(tr_dbz *d, const char *value, tr_err *err)
 	tr_node *letters = tr_dbz_list(d, value, ','), *list = tr_node_new(d->arena, TR_NODE_LIST, NULL, NULL);
 
 	if (!letters || !list)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	for (const tr_node *item = letters->first; item; item = item->next) {
 		const char *word = strcasecmp(item->text, "none") == 0 ? "none" : item->text;
 		tr_node *node;
@@ -496,7 +491,7 @@ static int map_skipped(tr_dbz *d, const char *value, tr_err *err)
 			word = tolower((uint8_t)item->text[0]) == words[i][0] && item->text[1] == '\0' ? words[i] : word;
 		node = tr_node_new(d->arena, TR_NODE_SCALAR, NULL, word);
 		if (!node)
-			return no_memory(err);
+			return tr_tree_no_memory(err);
 		tr_node_add(list, node);
 	}
 	return list->count > 0 ? tr_config_put_node(d->arena, d->root, "events.skip", list, err) : 0;

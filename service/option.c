@@ -110,11 +110,6 @@ static void *member(const tr_option *option, tr_settings *settings)
 	return (uint8_t *)settings + option->at;
 }
 
-static int no_memory(tr_err *err)
-{
-	return tr_err_set(err, TR_E_CONFIG, "the configuration needs more memory than is allowed for it");
-}
-
 static int bad_value(const tr_option *option, const char *text, const char *expected, tr_err *err)
 {
 	if (option->flags & TR_OPTION_SECRET)
@@ -247,13 +242,13 @@ static int collect_items(tr_arena *arena, const tr_node *node, const char *const
 			count += *p == ',';
 		items = TR_ARENA_ARRAY(arena, const char *, count + 1);
 		if (!copy || !items)
-			return no_memory(err);
+			return tr_tree_no_memory(err);
 		for (char *item = strtok_r(copy, ",", &save); item; item = strtok_r(NULL, ",", &save))
 			items[at++] = trimmed(item);
 	} else {
 		items = TR_ARENA_ARRAY(arena, const char *, node->count + 1);
 		if (!items || node->count > LIST_ITEMS_MAX)
-			return no_memory(err);
+			return tr_tree_no_memory(err);
 		for (const tr_node *item = node->first; item; item = item->next) {
 			if (item->kind != TR_NODE_SCALAR) {
 				tr_err_set(err, TR_E_CONFIG, "a list of texts has something else in it");
@@ -307,7 +302,7 @@ static int apply_patterns(const tr_option *option, tr_arena *arena, const tr_nod
 			joined = joined ? tr_arena_format(arena, "%s|(?:%s)", joined, items[i]) :
 			    count == 1 ? items[i] : tr_arena_format(arena, "(?:%s)", items[i]);
 			if (!joined)
-				return no_memory(err);
+				return tr_tree_no_memory(err);
 		}
 	}
 	memcpy(member(option, settings), &joined, sizeof(joined));
@@ -329,7 +324,7 @@ static int apply_map(const tr_option *option, tr_arena *arena, const tr_node *no
 	memcpy(&old_count, (uint8_t *)settings + option->count_at, sizeof(old_count));
 	all = TR_ARENA_ARRAY(arena, tr_property, old_count + node->count + 1);
 	if (!all)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	if (old_count > 0)
 		memcpy(all, old, old_count * sizeof(*all));
 	count = old_count;

@@ -13,11 +13,6 @@ static int fail(const tr_node *node, tr_err *err, const char *text, const char *
 	return tr_node_error(node, err);
 }
 
-static int no_memory(tr_err *err)
-{
-	return tr_err_set(err, TR_E_CONFIG, "the configuration needs more memory than is allowed for it");
-}
-
 static int skip_one(const tr_node *node, const char *word, tr_event_options *events, tr_err *err)
 {
 	static const char *const words[] = {"create", "update", "delete", "truncate", "message", "none"};
@@ -56,7 +51,7 @@ int tr_option_parse_skip(tr_arena *arena, const tr_node *node, tr_settings *sett
 			if (skip_one(node, word, events, err) < 0)
 				return -1;
 		}
-		return copy ? 0 : no_memory(err);
+		return copy ? 0 : tr_tree_no_memory(err);
 	}
 	for (const tr_node *item = node->first; item; item = item->next) {
 		if (item->kind != TR_NODE_SCALAR)
@@ -128,7 +123,7 @@ int tr_option_parse_columns(tr_arena *arena, const tr_node *node, tr_settings *s
 		return fail(node, err, "events.columns: a list of rules belongs here", "Write it as: [{exclude: public.users.password}]");
 	rules = TR_ARENA_ARRAY(arena, tr_column_rule, node->count + 1);
 	if (!rules)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	for (const tr_node *item = node->first; item; item = item->next) {
 		if (parse_rule(arena, item, &rules[count++], err) < 0)
 			return -1;
@@ -152,7 +147,7 @@ static int parse_key_rule(tr_arena *arena, const tr_node *node, tr_key_rule *rul
 		return -1;
 	names = TR_ARENA_ARRAY(arena, const char *, columns->count);
 	if (!names)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	for (const tr_node *item = columns->first; item; item = item->next) {
 		if (item->kind != TR_NODE_SCALAR)
 			return fail(item, err, "events.key_columns: a column's name belongs here", how);
@@ -175,7 +170,7 @@ int tr_option_parse_key_columns(tr_arena *arena, const tr_node *node, tr_setting
 		    "Write it as: [{table: public.log, columns: [day, number]}]");
 	rules = TR_ARENA_ARRAY(arena, tr_key_rule, node->count + 1);
 	if (!rules)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	for (const tr_node *item = node->first; item; item = item->next) {
 		if (parse_key_rule(arena, item, &rules[count++], err) < 0)
 			return -1;

@@ -2,6 +2,11 @@
 
 #include "core/text.h"
 
+int tr_tree_no_memory(tr_err *err)
+{
+	return tr_err_set(err, TR_E_CONFIG, "the configuration needs more memory than is allowed for it");
+}
+
 tr_node *tr_node_new(tr_arena *arena, tr_node_kind kind, const char *key, const char *text)
 {
 	tr_node *node = TR_ARENA_NEW(arena, tr_node);

@@ -29,6 +29,8 @@ struct tr_node {
 	size_t count;       /* children */
 };
 
+/* CONFIG: the arena has reached its limit. Returns -1. */
+int tr_tree_no_memory(tr_err *err);
 /* text is one YAML document with a map at its top; an empty document is an empty map. */
 int tr_tree_parse(tr_arena *arena, const char *origin, tr_slice text, tr_node **out, tr_err *err);
 /* "-" is standard input. */

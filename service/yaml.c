@@ -25,11 +25,6 @@ typedef struct loader {
 	tr_err *err;
 } loader;
 
-static int no_memory(tr_err *err)
-{
-	return tr_err_set(err, TR_E_CONFIG, "the configuration needs more memory than is allowed for it");
-}
-
 static int fail_at(loader *l, yaml_mark_t mark, tr_err_code code, const char *what)
 {
 	tr_err_set(l->err, code, "%s", what);
@@ -65,7 +60,7 @@ static tr_node *make_node(loader *l, tr_node_kind kind, const char *text, yaml_m
 	}
 	node = tr_node_new(l->arena, kind, NULL, text);
 	if (!node) {
-		no_memory(l->err);
+		tr_tree_no_memory(l->err);
 		return NULL;
 	}
 	node->origin = l->origin;
@@ -82,7 +77,7 @@ static int keep_anchor(loader *l, const yaml_char_t *name, const tr_node *node, 
 		return fail_at(l, mark, TR_E_CONFIG, "the configuration has too many anchors");
 	l->anchors[l->anchor_count++] = (anchor){
 	    .name = tr_arena_strdup(l->arena, (const char *)name), .node = node};
-	return l->anchors[l->anchor_count - 1].name ? 0 : no_memory(l->err);
+	return l->anchors[l->anchor_count - 1].name ? 0 : tr_tree_no_memory(l->err);
 }
 
 static tr_node *copy_node(loader *l, const tr_node *from, unsigned depth, yaml_mark_t mark)
@@ -271,7 +266,7 @@ static int parse(tr_arena *arena, const char *origin, bool in_file, tr_slice tex
 
 	*out = NULL;
 	if (!l.origin || !yaml_parser_initialize(&l.parser))
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	/* With the encoding given, libyaml takes a byte order mark for text. */
 	if (text.len >= 3 && memcmp(text.ptr, "\xef\xbb\xbf", 3) == 0)
 		text = tr_slice_of(text.ptr + 3, text.len - 3);
@@ -288,7 +283,7 @@ int tr_tree_parse(tr_arena *arena, const char *origin, tr_slice text, tr_node **
 		return -1;
 	if (!*out || tr_node_is_null(*out)) {
 		*out = tr_node_new(arena, TR_NODE_MAP, NULL, NULL);
-		return *out ? 0 : no_memory(err);
+		return *out ? 0 : tr_tree_no_memory(err);
 	}
 	if ((*out)->kind != TR_NODE_MAP) {
 		tr_err_set(err, TR_E_CONFIG_SYNTAX, "the configuration is not a map of keys and values");
@@ -302,14 +297,14 @@ int tr_tree_value(tr_arena *arena, const char *origin, const char *text, tr_node
 	if (*text == '[' || *text == '{') {
 		if (parse(arena, origin, false, tr_slice_str(text), out, err) < 0)
 			return -1;
-		return *out ? 0 : no_memory(err);
+		return *out ? 0 : tr_tree_no_memory(err);
 	}
 	*out = tr_node_new(arena, TR_NODE_SCALAR, NULL, text);
 	if (!*out)
-		return no_memory(err);
+		return tr_tree_no_memory(err);
 	(*out)->origin = tr_arena_strdup(arena, origin);
 	(*out)->quoted = true;
-	return (*out)->origin ? 0 : no_memory(err);
+	return (*out)->origin ? 0 : tr_tree_no_memory(err);
 }
 
 static int read_all(int fd, const char *path, size_t max, tr_writer *w, tr_err *err)
@@ -350,7 +345,7 @@ int tr_tree_read_file(tr_arena *arena, const char *path, size_t max, tr_slice *o
 		copy = tr_arena_strndup(arena, w.data ? (const void *)w.data : "", w.len);
 		*out = tr_slice_of(copy, w.len);
 		if (!copy)
-			result = no_memory(err);
+			result = tr_tree_no_memory(err);
 	}
 	tr_writer_release(&w);
 	if (!standard)
