@@ -248,7 +248,7 @@ int tr_myc_columns_unknown(const tr_myc_catalog *c, const char *database, const 
 	return tr_err_hint(err, "Nothing was published wrongly. SET %s binlog_row_metadata = 'FULL'%s so that this cannot happen again; "
 				"then `tailrace offsets reset --pipeline %s` (with -c FILE or the options of the run), and run: it begins "
 				"with a new snapshot.",
-			   *c->mariadb ? "GLOBAL" : "PERSIST", *c->mariadb ? ", and in the server's configuration," : "",
+			   tr_myc_set_scope(*c->mariadb), *c->mariadb ? ", and in the server's configuration," : "",
 			   c->source ? c->source->name : "NAME");
 }
 

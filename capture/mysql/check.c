@@ -70,7 +70,7 @@ static void found_error(checkup *k, const char *subject, const tr_err *err)
 
 static const char *set_word(const checkup *k)
 {
-	return k->s->server.mariadb ? "GLOBAL" : "PERSIST";
+	return tr_myc_set_scope(k->s->server.mariadb);
 }
 
 static const char *keep_word(const checkup *k)

@@ -36,6 +36,6 @@ void tr_myc_image_tell(const tr_myc *s, tr_myc_relation *rel, const tr_bl_row *m
 		return;
 	tr_log(TR_LOG_WARN, s->name, "row_image.partial", "table %s: a row came without columns that its statement did not set, and they "
 	       "are published as null or their default: %s; SET %s binlog_row_image = 'FULL' makes the server log whole rows%s; sessions "
-	       "that are open keep what they have", t->collection, names, s->server.mariadb ? "GLOBAL" : "PERSIST",
+	       "that are open keep what they have", t->collection, names, tr_myc_set_scope(s->server.mariadb),
 	       s->server.mariadb ? " (also in its configuration)" : "");
 }

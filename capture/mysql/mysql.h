@@ -117,6 +117,12 @@ int tr_myc_check(tr_myc *s, tr_finding_fn report, void *context, tr_err *err);
 /* There is nothing to capture: says so in err, or which privilege is missing to see it. Returns -1. */
 int tr_myc_no_table(tr_myc *s, tr_err *err);
 
+/* How a variable is set so that it stays: MariaDB forgets it at a restart unless its configuration has it, too. */
+static inline const char *tr_myc_set_scope(bool mariadb)
+{
+	return mariadb ? "GLOBAL" : "PERSIST";
+}
+
 /* image.c: logs what the new row lacks, if that cannot be seen in its event. */
 void tr_myc_image_tell(const tr_myc *s, tr_myc_relation *rel, const tr_bl_row *m);
 
