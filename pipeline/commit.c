@@ -17,6 +17,9 @@
 #include "core/log.h"
 #include "pipeline/internal.h"
 
+/* So much in a transaction is worth waiting for as long as a commit takes. */
+#define WAIT_BYTES (64u << 10)
+
 void tr_commit_init(tr_commit *c, tr_pipeline *p, tr_sink *sink)
 {
 	*c = (tr_commit){.p = p, .sink = sink};
@@ -143,7 +146,7 @@ static int transaction_due_ms(const tr_commit *c, bool idle)
 	/* Whoever keeps up should not wait for us, and a commit costs the same for one event and for many: the more there is in it,
 	 * the longer it waits for more. */
 	if (idle || c->live) {
-		int64_t early_us = c->took_us * ((int64_t)(c->bytes >> 16) + (idle ? 0 : 1));
+		int64_t early_us = c->took_us * ((int64_t)(c->bytes / WAIT_BYTES) + (idle ? 0 : 1));
 		return remaining_ms(c->begun_us, early_us < interval_ms * 1000 ? early_us / 1000 : interval_ms);
 	}
 	return remaining_ms(c->begun_us, interval_ms);

@@ -27,7 +27,7 @@
 #define GRACE_MS 3000
 #define NAP_MS 50
 
-/* Host names come from outside: what is no letter, digit, dot or dash is left out. */
+/* Host names come from outside: they are cut before what is no letter, digit, dot or dash. */
 void tr_owner_name(tr_pipeline *p)
 {
 	char host[65] = "";
