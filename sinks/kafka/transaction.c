@@ -6,7 +6,6 @@
  * it answers. So after `fence` nothing of an earlier instance is undecided, and what the state topic says is the outcome.
  */
 #include <stdio.h>
-#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/failpoint.h"
@@ -21,7 +20,7 @@
 #define ABORT_MS 5000
 /* The coordinator answers a commit before its markers are written, and a new transaction meanwhile with "concurrent
  * transactions", upon which librdkafka waits for 20 ms. */
-#define MARKERS_US 4000
+#define MARKERS_MS 4
 
 void tr_kafka_begin_anew(const tr_kafka_sink *s, tr_err *err)
 {
@@ -88,10 +87,10 @@ int tr_kafka_fence(tr_sink *base, const volatile bool *stop, tr_err *err)
 int tr_kafka_begin(tr_sink *base, tr_err *err)
 {
 	tr_kafka_sink *s = tr_kafka_self(base);
-	int64_t left_us = s->committed_us + MARKERS_US - tr_clock_mono_us();
+	int64_t since_us = tr_clock_mono_us() - s->committed_us;
 
-	if (left_us > 0)
-		usleep((useconds_t)left_us);
+	if (since_us < MARKERS_MS * 1000)
+		tr_clock_sleep_ms(MARKERS_MS - (int)(since_us / 1000));
 	rd_kafka_error_t *e = rd_kafka_begin_transaction(s->client.rk);
 
 	return e ? refused(s, e, "begin", err) : 0;
