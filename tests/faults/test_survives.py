@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
-from trtest import load, servers  # noqa: E402
-from trtest.case import Job, eventually, main  # noqa: E402
+from trtest import load  # noqa: E402
+from trtest.case import eventually, main  # noqa: E402
 from trtest.loaded import Loaded, LoadedMySql  # noqa: E402
 from trtest.own import OwnMySql, OwnPostgres, port_pair  # noqa: E402
 from trtest.preload import WALL_CLOCK, Preload  # noqa: E402
@@ -66,10 +66,7 @@ class Survives:
 
     def test_second_instance_fences_the_first(self):
         job = self.once_job()
-        folder = self.folder / "other"
-        folder.mkdir()
-        listen = f"127.0.0.1:{servers.free_port()}"
-        other = Job(folder, job.config | {"state": {"url": f"file:{folder}"}, "http": {"listen": listen}}, http=listen)
+        other = job.other_with_own_state()
         with job.background() as old:
             old.wait_state()
             with load.Load(self.db):

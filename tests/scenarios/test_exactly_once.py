@@ -12,8 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
-from trtest import checker, servers  # noqa: E402
-from trtest.case import Case, Job, eventually  # noqa: E402
+from trtest import checker  # noqa: E402
+from trtest.case import Case, eventually  # noqa: E402
 from trtest.records import topics_of  # noqa: E402
 from trtest.replay import replay_differences  # noqa: E402
 from test_failpoints import CHANGES, SCHEMA  # noqa: E402
@@ -80,10 +80,7 @@ class ExactlyOnce(OnceCase):
     def test_a_new_instance_takes_over_and_the_old_one_is_fenced(self):
         """Two processes with their own copies of the state: the newer one goes on, the older one ends with 75."""
         job = self.start(source={"retry_for": "60s"})
-        folder = self.folder / "other"
-        folder.mkdir()
-        listen = f"127.0.0.1:{servers.free_port()}"
-        other = Job(folder, job.config | {"state": {"url": f"file:{folder}"}, "http": {"listen": listen}}, http=listen)
+        other = job.other_with_own_state()
         with job.background() as old:
             old.wait_state()
             self.changes(1)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
-from trtest import servers  # noqa: E402
-from trtest.case import Case, Job, eventually, main  # noqa: E402
+from trtest.case import Case, eventually, main  # noqa: E402
 from test_exactly_once import OnceCase  # noqa: E402
 
 TABLE = "CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t SELECT i, 'x' FROM generate_series(1, 50) i;"
@@ -89,12 +88,6 @@ class Instances(OnceCase):
         self.addCleanup(lambda: self.kafka.delete(lambda name: name == topic))
         return self.start(**{"state": {"url": f"kafka:{topic}"}, "source": {"retry_for": "60s"}, **more})
 
-    def other(self, job):
-        folder = self.folder / "other"
-        folder.mkdir()
-        listen = f"127.0.0.1:{servers.free_port()}"
-        return Job(folder, job.config | {"http": {"listen": listen}}, http=listen)
-
     def owner(self, job):
         return (job.stored() or {}).get("owner")
 
@@ -122,7 +115,7 @@ class Instances(OnceCase):
 
     def test_a_stalled_instance_ends_when_another_one_has_come(self):
         job = self.started(transaction={"timeout": "2s"})
-        other = self.other(job)
+        other = job.other()
         with job.background() as old:
             old.wait_state()
             self.changes(1)
@@ -152,7 +145,7 @@ class Instances(OnceCase):
 
     def test_a_newer_instance_waits_for_the_slot_of_an_idle_one(self):
         job = self.started(source={"retry_for": "1s"})
-        other = self.other(job)
+        other = job.other()
         with job.background() as old:
             old.wait_state()
             with other.background() as new:

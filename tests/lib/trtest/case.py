@@ -97,6 +97,16 @@ class Job:
     def background(self, *arguments, environment=None):
         return Tailrace(self.binary, self.file, self.http, self.log, arguments, dict(self.environment, **(environment or {})))
 
+    def other(self, **sections):
+        """Another instance of the same pipeline, with a folder and an address of its own; `sections` replace the configuration's."""
+        folder = self.folder / "other"
+        folder.mkdir()
+        listen = f"127.0.0.1:{servers.free_port()}"
+        return Job(folder, self.config | {"http": {"listen": listen}} | sections, self.environment, listen)
+
+    def other_with_own_state(self):
+        return self.other(state={"url": f"file:{self.folder / 'other'}"})
+
     def stored(self):
         """The stored record, or None."""
         done = self.command("offsets", "export")

@@ -10,7 +10,12 @@ from .replay import replay
 
 
 class Judged:
-    """What both kinds of source have in common; `prefix` is that of the tables' topics."""
+    """What both kinds of source have in common; `prefix` is that of the tables' topics, SCHEMA the load's for it."""
+
+    def make(self, server=None, **more):
+        self.db = self.database(self.SCHEMA, server)
+        source = {"retry_for": "60s", "retry_delay_max": "300ms", **more.pop("source", {})}
+        return self.kafka_job(self.db, source=source, **more)
 
     def judge(self, kafka, since=(), least=100):
         """The number of repeated events; anything else that is wrong fails."""
@@ -41,11 +46,6 @@ class Loaded(Judged, Case):
     def prefix(self):
         return f"{self.tag}.public"
 
-    def make(self, server=None, **more):
-        self.db = self.database(self.SCHEMA, server)
-        source = {"retry_for": "60s", "retry_delay_max": "300ms", **more.pop("source", {})}
-        return self.kafka_job(self.db, source=source, **more)
-
     def settle(self, kafka, program):
         """Until all that was committed has been published."""
         end = self.db.value("SELECT pg_current_wal_lsn() - '0/0'")
@@ -67,11 +67,6 @@ class LoadedMySql(Judged, MySqlCase):
     @property
     def prefix(self):
         return f"{self.tag}.{self.tag}"
-
-    def make(self, server=None, **more):
-        self.db = self.database(self.SCHEMA, server)
-        source = {"retry_for": "60s", "retry_delay_max": "300ms", **more.pop("source", {})}
-        return self.kafka_job(self.db, source=source, **more)
 
     def settle(self, kafka, program):
         """Until all that was committed has been published: a last row comes after everything."""
