@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
-from confluent_kafka.admin import (AclBinding, AclOperation, AclPermissionType, AdminClient, NewTopic, ResourcePatternType,  # noqa: E402
+from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient, NewTopic, ResourcePatternType,  # noqa: E402
                                    ResourceType, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion)
 
-from trtest.case import PASSWORD, ROW_SECRET, Case, main  # noqa: E402
+from trtest.case import PASSWORD, ROW_SECRET, Case, eventually, main  # noqa: E402
 from trtest.kafka import Kafka  # noqa: E402
 from trtest.own import Own, OwnKafka, port_pair  # noqa: E402
 from trtest.records import topics_of  # noqa: E402
@@ -47,11 +47,12 @@ class SecureKafka(OwnKafka):
         for future in self.admin.alter_user_scram_credentials([UserScramCredentialUpsertion(name, credential, PASSWORD.encode())]).values():
             future.result()
 
-    def allow(self, user, topics, operation):
-        """Each test has topics of its own, so rules of one are nothing to another."""
-        rule = AclBinding(ResourceType.TOPIC, topics, ResourcePatternType.PREFIXED, f"User:{user}", "*", operation, AclPermissionType.ALLOW)
-        for future in self.admin.create_acls([rule]).values():
-            future.result()
+    def allow(self, user, name, operation, resource=ResourceType.TOPIC, pattern=ResourcePatternType.PREFIXED):
+        """Each test has topics of its own, so rules of one are nothing to another. The controller answers before the broker
+        that decides has heard of the rule."""
+        named = resource, name, pattern, f"User:{user}", "*", operation, AclPermissionType.ALLOW
+        self.admin.create_acls([AclBinding(*named)])[AclBinding(*named)].result()
+        eventually(lambda: self.admin.describe_acls(AclBindingFilter(*named)).result(), what=f"the rule of {name}")
 
     def topic(self, name):
         self.admin.create_topics([NewTopic(name, 1, 1)])[name].result()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType  # noqa: E402
+from confluent_kafka.admin import AclOperation, ResourcePatternType, ResourceType  # noqa: E402
 from test_sink_login import SecureKafka  # noqa: E402
 
 from trtest.case import PASSWORD, Case, main  # noqa: E402
@@ -23,9 +23,7 @@ class StateLogin(Case):
 
     def allow(self, resource, name, *operations):
         for operation in operations:
-            rule = AclBinding(resource, name, ResourcePatternType.LITERAL, "User:reader", "*", operation, AclPermissionType.ALLOW)
-            for future in self.own.admin.create_acls([rule]).values():
-                future.result()
+            self.own.allow("reader", name, operation, resource, ResourcePatternType.LITERAL)
 
     def state_job(self, password=PASSWORD):
         properties = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanisms": "PLAIN", "sasl.username": "reader",

@@ -86,9 +86,14 @@ class PostgresSource:
     def allow(self, case, database):
         pass
 
+    def slot(self, case):
+        return "golden_" + re.sub(r"[^a-z0-9_]", "_", case.name.lower())
+
     def settings(self, case):
-        return {"database.user": "postgres", "database.password": "postgres", "database.dbname": DATABASE,
-                "slot.name": "golden_" + re.sub(r"[^a-z0-9_]", "_", case.name.lower())}
+        return {"database.user": "postgres", "database.password": "postgres", "database.dbname": DATABASE, "slot.name": self.slot(case)}
+
+    def change(self, case, database):
+        return database.script(case.changes, stop=False, slot=self.slot(case))
 
 
 class MySqlSource:
@@ -107,6 +112,9 @@ class MySqlSource:
     def settings(self, case):
         return {"database.user": mysql.USER, "database.password": mysql.PASSWORD, "database.include.list": DATABASE,
                 "database.server.id": str(7000 + sum(case.name.encode()) % 1000)}
+
+    def change(self, case, database):
+        return database.script(case.changes, stop=False)
 
 
 class Run:
@@ -165,7 +173,7 @@ class Run:
     def change(self, program):
         """Runs changes.sql; paced: statement by statement (each ends a line), all in one transaction where there is one."""
         if not self.paced:
-            return self.database.script(self.case.changes, stop=False)
+            return self.source.change(self.case, self.database)
         errors = text = ""
         for line in self.case.changes.splitlines(keepends=True):
             text += line

@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from trtest.case import Case, eventually, main  # noqa: E402
+from trtest.records import topics_of  # noqa: E402
 from test_exactly_once import OnceCase  # noqa: E402
 
 TABLE = "CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t SELECT i, 'x' FROM generate_series(1, 50) i;"
@@ -98,15 +99,18 @@ class Instances(OnceCase):
     def test_a_stall_beyond_the_timeout_is_no_other_instance(self):
         """Stopped inside of a transaction, for longer than its timeout and the 10 s after which brokers look for such ones."""
         job = self.started(transaction={"timeout": "5s"})
-        with job.background(environment={"TAILRACE_FAILPOINT": "delivered=sleep:6000"}) as run:
+        topics = topics_of(self.tag)
+        with job.background(environment={"TAILRACE_FAILPOINT": "delivered=sleep:3000"}) as run:
             run.wait_state()
+            written = lambda: sum(self.kafka.high_marks(topics).values())
+            before = written()
             self.changes(1)
-            time.sleep(2)
+            eventually(lambda: written() > before + 50, what="records that are not committed yet")  # and no marker
             self.stall(run, 17)
             run.process.send_signal(signal.SIGCONT)
-            eventually(lambda: "session.retry" in run.tail(200), what="the refusal")
+            eventually(lambda: "session.retry" in job.log.read_text(), what="the refusal")
             run.wait_state()
-            self.assertEqual(run.terminate(20), 0)
+            self.assertEqual(run.terminate(30), 0, run.tail())
         self.changes(2)
         self.assertIn("SINK_FENCED", job.log.read_text())
         self.assertIsNone(self.owner(job))

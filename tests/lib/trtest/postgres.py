@@ -52,15 +52,26 @@ class Postgres:
     def table_rows(self, table):
         return self.rows(f"SELECT * FROM {table}")
 
-    def script(self, sql, stop=True):
-        """A SQL file; `-- @pause N` waits N seconds and goes on in a new connection. Returns the error output."""
+    def script(self, sql, stop=True, slot=None):
+        """A SQL file; `-- @pause N` waits N seconds, and until the slot's reader has caught up (on a machine that is busy), and
+        goes on in a new connection. Returns the error output."""
         errors = ""
         parts = PAUSE.split(sql)
         for text, pause in zip(parts[::2], parts[1::2] + [None]):
             errors += self.psql(text, stop)[1]
             if pause is not None:
+                written = self.value("SELECT pg_current_wal_lsn()")
                 time.sleep(float(pause))
+                if slot:
+                    self.wait_confirmed(slot, written)
         return errors
+
+    def wait_confirmed(self, slot, lsn, timeout=30):
+        deadline = time.monotonic() + timeout
+        while self.value(f"SELECT confirmed_flush_lsn >= '{lsn}' FROM pg_replication_slots WHERE slot_name = '{slot}'") != "t":
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"slot {slot} has not reached {lsn} after {timeout} s")
+            time.sleep(0.2)
 
     def available_extensions(self):
         return set(self.values("SELECT name FROM pg_available_extensions"))
