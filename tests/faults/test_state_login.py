@@ -30,7 +30,7 @@ class StateLogin(Case):
                       "sasl.password": password}
         self.topic = f"{self.tag}-state"
         config = self.config(self.database("CREATE TABLE t (id int PRIMARY KEY);"), events={"format": "json"},
-                             sink={"url": f"kafka://{self.own.login}", "properties": properties})
+                             sink={"url": f"kafka://{self.own.login}", "properties": properties}, transaction={"timeout": "10s"})
         config["state"] = {"url": f"kafka:{self.topic}"}
         job = self.job(config)
         self.position = job.folder / "position.json"
