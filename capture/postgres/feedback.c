@@ -13,6 +13,8 @@
 #define TICK_US         1000000
 #define CONFIRM_PACE_US 1000000 /* a newly confirmed position is told at most this often, beyond the interval */
 #define PING_BEHIND_US  100000  /* while waiting to be caught up the server is asked where it stands */
+#define NUDGE_MIN_US    10000
+#define NUDGE_MAX_US    1000000
 
 static int flush_output(tr_pgc *s, tr_err *err)
 {
@@ -88,6 +90,25 @@ static bool wants_ping(const tr_pgc *s, int64_t now_us)
 	return half_us > 0 && now_us - st->last_received_us > half_us && now_us - st->last_ping_us > half_us;
 }
 
+/*
+ * Since version 16 a walsender can sleep through a commit: it looks how far the log is flushed, and only then waits for the
+ * condition variable of flushes, so one in between wakes nobody. The transaction then stays with it until the next flush, or
+ * for half of wal_sender_timeout. Any message from us makes it look again. As it happens right behind other activity, the
+ * first one goes soon after the log has moved, the next ones ever later.
+ */
+int64_t tr_pgc_nudge_due_us(const tr_pgc *s)
+{
+	const tr_pgc_stream *st = s->stream;
+	int64_t pause_us = st->last_feedback_us - st->last_news_us;
+
+	if (s->server.version < 160000)
+		return INT64_MAX;
+	if (pause_us < 0)
+		return st->last_news_us + NUDGE_MIN_US;
+	pause_us = pause_us < NUDGE_MIN_US ? NUDGE_MIN_US : pause_us > NUDGE_MAX_US ? NUDGE_MAX_US : pause_us;
+	return st->last_feedback_us + pause_us;
+}
+
 int tr_pgc_feedback_service(tr_pgc *s, int64_t now_us, tr_err *err)
 {
 	tr_pgc_stream *st = s->stream;
@@ -101,7 +122,7 @@ int tr_pgc_feedback_service(tr_pgc *s, int64_t now_us, tr_err *err)
 	if (wants_ping(s, now_us))
 		return tr_pgc_feedback_send(s, true, err);
 	if (st->answer_now || since_us > (int64_t)st->feedback_interval_ms * 1000 ||
-	    (moved && since_us > CONFIRM_PACE_US))
+	    (moved && since_us > CONFIRM_PACE_US) || now_us >= tr_pgc_nudge_due_us(s))
 		return tr_pgc_feedback_send(s, false, err);
 	return 0;
 }

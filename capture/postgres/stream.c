@@ -160,7 +160,7 @@ static void init_stream(tr_pgc *s, tr_pgc_stream *st)
 	st->feedback_interval_ms = s->options->status_interval_ms > 0 ? s->options->status_interval_ms : 10000;
 	if (third_ms > 0 && third_ms < st->feedback_interval_ms)
 		st->feedback_interval_ms = third_ms;
-	st->last_received_us = st->last_feedback_us = st->last_ping_us = st->window_start_us = now_us;
+	st->last_received_us = st->last_news_us = st->last_feedback_us = st->last_ping_us = st->window_start_us = now_us;
 	st->next_tick_us = now_us;
 	st->caught_up = s->position.lsn >= s->server.log_end;
 	st->is_tcp =
@@ -307,6 +307,9 @@ static int take(tr_pgc *s, int64_t end_us, size_t *count, tr_err *err)
 	} while (st->bytes > bytes_before && !st->aside && tr_clock_mono_us() < end_us);
 	if (*count > 0)
 		st->last_received_us = tr_clock_mono_us();
+	if (st->has_news)
+		st->last_news_us = st->last_received_us;
+	st->has_news = false;
 	return 0;
 }
 
@@ -384,6 +387,8 @@ static int await(tr_pgc *s, int64_t now_us, int64_t end_us, tr_err *err)
 	/* A low-water mark would hold back the few bytes that a quiet server sends. */
 	if (st->pace == TR_PGC_PACE_FILL && wait_us > FILL_MS * 1000)
 		wait_us = FILL_MS * 1000;
+	if (tr_pgc_nudge_due_us(s) - now_us < wait_us)
+		wait_us = tr_pgc_nudge_due_us(s) > now_us ? tr_pgc_nudge_due_us(s) - now_us : 0;
 	other = tr_pgc_incremental_socket(s, &wait_us);
 	return tr_pgc_wait_two(&s->wake, PQsocket(s->repl), events, other, (int)((wait_us + 999) / 1000), err) < 0 ? -1 : 0;
 }

@@ -46,7 +46,8 @@ struct tr_pgc_stream {
 	uint64_t flush_sent;
 	bool answer_now, flush_pending;
 	int feedback_interval_ms;
-	int64_t last_received_us, last_feedback_us, last_ping_us, next_tick_us;
+	int64_t last_received_us, last_news_us, last_feedback_us, last_ping_us, next_tick_us;
+	bool has_news; /* `received` has moved since last_news_us was taken */
 	bool caught_up;
 	/* pace */
 	tr_pgc_pace pace;
@@ -69,6 +70,8 @@ static inline bool tr_pgc_wire_is_keepalive(const char *data, int len)
 /* Sends what is due, asks for life, notices silence. Called often. */
 int tr_pgc_feedback_service(tr_pgc *s, int64_t now_us, tr_err *err);
 int tr_pgc_feedback_send(tr_pgc *s, bool ask_reply, tr_err *err);
+/* When the server should hear from us so that it looks for news (monotonic). */
+int64_t tr_pgc_nudge_due_us(const tr_pgc *s);
 /* Waits a moment for a listener that has no room, keeping the conversation alive. */
 int tr_pgc_feedback_pump(tr_pgc *s, int wait_ms, tr_err *err);
 /* Asks the catalogue now and then: lag, new tables. */

@@ -461,8 +461,10 @@ static void heard(tr_pgc *s, uint64_t log_end)
 {
 	tr_pgc_stream *st = s->stream;
 
-	if (log_end > st->received)
-		st->received = log_end;
+	if (log_end <= st->received)
+		return;
+	st->received = log_end;
+	st->has_news = true;
 }
 
 /*

@@ -15,6 +15,7 @@
 #define FLUSH_MS 20
 /* librdkafka's threads have to see that something is flushed while the flush lasts. */
 #define TURN_MS 1
+#define RESEND_US 5000
 /* A login that is refused for this long, with nothing delivered in between, is not a broker starting up. */
 #define REFUSED_US (30 * 1000000LL)
 #define FATAL_GRACE_US 1000000
@@ -84,6 +85,8 @@ static void on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaq
 
 	(void)rk;
 	s->queued--;
+	if (s->flying > 0)
+		s->flying--;
 	if (batch) /* else the state's record */
 		batch->pending--;
 	if (__builtin_expect(m->err != RD_KAFKA_RESP_ERR_NO_ERROR, 0)) {
@@ -194,16 +197,29 @@ static int check_client(tr_kafka_sink *s)
 	return 0;
 }
 
+/* Sends what is queued when nothing is in flight any more. A flush serves reports as poll does, but lasts: then nothing may be
+ * queued. So with a next turn behind it, it is no longer than the threads need to see it; when they have not, once more. */
+static void drive(tr_kafka_sink *s, int timeout_ms)
+{
+	if (s->flying == 0 && s->queued > 0) {
+		s->flying = s->queued;
+		s->turn_bytes = 0;
+		s->sent_us = 0;
+	}
+	if (s->flying == 0 || (s->queued > s->flying && tr_clock_mono_us() - s->sent_us < RESEND_US)) {
+		rd_kafka_poll(s->client.rk, timeout_ms);
+		return;
+	}
+	s->sent_us = tr_clock_mono_us();
+	rd_kafka_flush(s->client.rk, s->queued > s->flying || timeout_ms < TURN_MS ? TURN_MS : timeout_ms);
+}
+
 static int poll_sink(tr_sink *base, int timeout_ms, tr_err *err)
 {
 	tr_kafka_sink *s = tr_kafka_self(base);
 
 	tr_kafka_produce(s);
-	if (s->queued > 0 && !s->current)
-		/* The turn is complete: off it goes, in as few requests as can be. This serves reports as poll does. */
-		rd_kafka_flush(s->client.rk, timeout_ms > TURN_MS ? timeout_ms : TURN_MS);
-	else
-		rd_kafka_poll(s->client.rk, timeout_ms);
+	drive(s, timeout_ms);
 	tr_kafka_produce(s);
 	return check_client(s) == 0 ? 0 : failed(s, err);
 }

@@ -7,8 +7,9 @@
  * gone. The first record that fails stops the sink: nothing is produced after it, ever.
  *
  * librdkafka has one request in flight per partition when it is idempotent, and its broker thread polls without pause while
- * records wait behind it (800,000 polls per million records). So nothing is queued behind what is in flight: batches that
- * come meanwhile are held, and together they are the next request. That also is the lingering, and costs a quiet stream none.
+ * records that are due wait behind it (800,000 polls per million records). So it is told when: what is queued lingers until
+ * nothing is in flight; then a flush sends all of it, a turn, in one request. Meanwhile the next turn is queued. That also is
+ * the lingering, and costs a quiet stream none.
  */
 #ifndef TR_SINKS_KAFKA_KAFKA_H
 #define TR_SINKS_KAFKA_KAFKA_H
@@ -37,7 +38,9 @@ typedef struct tr_kafka_sink {
 	tr_inflight inflight;
 	tr_batch *current;     /* being produced; NULL = none */
 	size_t held;           /* the newest of inflight that wait for their turn */
-	size_t turn_bytes;     /* produced since the queue was last empty */
+	size_t turn_bytes;     /* queued since the last turn was sent */
+	size_t flying;         /* records of the turn that was sent, not reported */
+	int64_t sent_us;       /* monotonic: when it was */
 	int64_t committed_us;  /* monotonic: when the last transaction was committed; 0 = none */
 	size_t next;           /* its first record that is not produced */
 	size_t queued;         /* records produced and not reported */

@@ -186,13 +186,11 @@ static int produce_current(tr_kafka_sink *s)
 	return 0;
 }
 
-/* The next held batch becomes the current one when nothing is in flight, or when it fits into the same request. */
-static bool next_turn(tr_kafka_sink *s)
+/* The next held batch becomes the current one when it fits into the turn that is being queued. */
+static bool next_batch(tr_kafka_sink *s)
 {
 	tr_batch *batch = s->held > 0 ? tr_inflight_at(&s->inflight, s->inflight.count - s->held) : NULL;
 
-	if (s->queued == 0)
-		s->turn_bytes = 0;
 	if (!batch)
 		return false;
 	size_t bytes = batch->bytes.len + batch->count * RECORD_BYTES;
@@ -211,8 +209,7 @@ int tr_kafka_produce(tr_kafka_sink *s)
 {
 	if (s->client.fatal.code != TR_OK)
 		return 0; /* poll will say why */
-	bool turn = s->queued == 0;
-	while (s->current || (turn && next_turn(s)))
+	while (s->current || next_batch(s))
 		if (produce_current(s) != 0)
 			return -1;
 		else if (s->current)

@@ -133,19 +133,42 @@ failed:
 	return -1;
 }
 
-static int start_topic(reader *r, const rd_kafka_metadata_topic_t *found, tr_err *err)
+/* The end is asked for now: "from the end", left to the client, would be wherever the end is when its first fetch goes out. */
+static int find_ends(reader *r, rd_kafka_topic_partition_list_t *partitions, tr_err *err)
 {
-	rd_kafka_topic_t *topic = rd_kafka_topic_new(r->rk, found->topic, NULL);
-	int64_t from = r->from_beginning || r->looked ? RD_KAFKA_OFFSET_BEGINNING : RD_KAFKA_OFFSET_END;
+	rd_kafka_resp_err_t failed;
 
-	if (!topic)
-		return tr_kafka_error(err, rd_kafka_last_error(), NULL, "could not read", found->topic);
-	tr_map_put(r->topics, tr_slice_str(found->topic), topic);
-	for (int i = 0; i < found->partition_cnt; i++) {
-		if (rd_kafka_consume_start_queue(topic, found->partitions[i].id, from, r->queue) != 0)
-			return tr_kafka_error(err, rd_kafka_last_error(), NULL, "could not read", found->topic);
+	for (int i = 0; i < partitions->cnt; i++)
+		partitions->elems[i].offset = RD_KAFKA_OFFSET_END;
+	failed = partitions->cnt > 0 ? rd_kafka_offsets_for_times(r->rk, partitions, METADATA_MS) : RD_KAFKA_RESP_ERR_NO_ERROR;
+	for (int i = 0; i < partitions->cnt; i++)
+		if (partitions->elems[i].err) /* has no leader yet */
+			partitions->elems[i].offset = RD_KAFKA_OFFSET_END;
+	return failed ? tr_kafka_error(err, failed, NULL, "ask for the ends of", "topics") : 0;
+}
+
+static int start_partition(reader *r, const rd_kafka_topic_partition_t *partition, tr_err *err)
+{
+	rd_kafka_topic_t *topic = tr_map_get(r->topics, tr_slice_str(partition->topic));
+
+	if (!topic) {
+		topic = rd_kafka_topic_new(r->rk, partition->topic, NULL);
+		if (!topic)
+			return tr_kafka_error(err, rd_kafka_last_error(), NULL, "read", partition->topic);
+		tr_map_put(r->topics, tr_slice_str(partition->topic), topic);
 	}
+	if (rd_kafka_consume_start_queue(topic, partition->partition, partition->offset, r->queue) != 0)
+		return tr_kafka_error(err, rd_kafka_last_error(), NULL, "read", partition->topic);
 	return 0;
+}
+
+static int start(reader *r, rd_kafka_topic_partition_list_t *partitions, tr_err *err)
+{
+	int result = r->from_beginning || r->looked ? 0 : find_ends(r, partitions, err);
+
+	for (int i = 0; i < partitions->cnt && result == 0; i++)
+		result = start_partition(r, &partitions->elems[i], err);
+	return result;
 }
 
 static bool is_wanted(const reader *r, const char *topic)
@@ -158,21 +181,26 @@ static int look(reader *r, tr_err *err)
 {
 	const struct rd_kafka_metadata *metadata;
 	rd_kafka_resp_err_t failed = rd_kafka_metadata(r->rk, 1, NULL, &metadata, METADATA_MS);
-	int result = 0;
+	rd_kafka_topic_partition_list_t *found;
+	int result;
 
 	rd_kafka_poll(r->rk, 0);
 	if (failed) {
 		tr_err_set(err, tr_kafka_code(failed), "could not ask the brokers for their topics");
 		return tr_err_detail(err, "%s", *r->last_error ? r->last_error : rd_kafka_err2str(failed));
 	}
-	for (int i = 0; i < metadata->topic_cnt && result == 0; i++) {
+	found = rd_kafka_topic_partition_list_new(8);
+	for (int i = 0; i < metadata->topic_cnt; i++) {
 		const rd_kafka_metadata_topic_t *t = &metadata->topics[i];
 
 		if (t->err || !is_wanted(r, t->topic) || tr_map_get(r->topics, tr_slice_str(t->topic)))
 			continue;
-		result = start_topic(r, t, err);
+		for (int p = 0; p < t->partition_cnt; p++)
+			rd_kafka_topic_partition_list_add(found, t->topic, t->partitions[p].id)->offset = RD_KAFKA_OFFSET_BEGINNING;
 	}
 	rd_kafka_metadata_destroy(metadata);
+	result = start(r, found, err);
+	rd_kafka_topic_partition_list_destroy(found);
 	r->looked = true;
 	r->look_at_us = tr_clock_mono_us() + LOOK_AGAIN_US;
 	return result;
@@ -193,7 +221,7 @@ static int reader_next(tr_sink_reader *base, int wait_ms, tr_sink_reader_record 
 	if (!r->message)
 		return 0;
 	if (r->message->err)
-		return tr_kafka_error(err, r->message->err, rd_kafka_message_errstr(r->message), "could not read", "topic");
+		return tr_kafka_error(err, r->message->err, rd_kafka_message_errstr(r->message), "read", "a topic");
 	*out = (tr_sink_reader_record){.topic = rd_kafka_topic_name(r->message->rkt), .partition = r->message->partition,
 	    .offset = r->message->offset, .timestamp_ms = rd_kafka_message_timestamp(r->message, &type),
 	    .has_key = r->message->key != NULL, .key = tr_slice_of(r->message->key, r->message->key_len),

@@ -22,7 +22,7 @@ from .mysql import MySql
 from .own import port_pair
 from .postgres import Postgres, SqlError
 from .program import ProgramError, Tailrace, find_binary
-from .records import read_records, subjects_of, topics_of
+from .records import read_records, topics_of
 from .registry import Registry
 from .replay import replay_differences
 
@@ -183,7 +183,6 @@ class Case(unittest.TestCase):
     def registry(self):
         if not self._registry:
             self._registry = Registry(servers.registry())
-            self.addCleanup(lambda: self._registry.delete(subjects_of(self.tag)))
         return self._registry
 
     def silent_port(self):
