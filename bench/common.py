@@ -1,6 +1,7 @@
 """What the benchmarks of all databases share: servers, runs of tailrace, kcat, a consumer, the tables that are printed."""
 import argparse
 import json
+import multiprocessing
 import os
 import shutil
 import socket
@@ -13,7 +14,7 @@ import urllib.request
 import uuid
 from pathlib import Path
 
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from measure import machine, middle, run, table
 
@@ -111,14 +112,8 @@ class Bench:
         saves = of("tailrace_saves_total")
         return of("tailrace_save_seconds_total") / max(1, saves) * 1000, saves
 
-    def latency_of(self, topic, arguments, write):
-        """Commits at a steady rate by write(); each row carries its commit time (at) as closely as SQL can know it. The consumer
-        reads committed records only."""
-        log = open(self.dir / "latency.log", "w")
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        service = subprocess.Popen([self.binary, "run", *arguments, "--set", f"http.listen=127.0.0.1:{port}"], stderr=log)
+    def delays(self, topic, write):
+        """How long rows took from write() to the consumer, in order; each carries its own time (at)."""
         delays, stop, rate = [], threading.Event(), self.o.rate
 
         def seen(message, now):
@@ -131,20 +126,41 @@ class Bench:
         time.sleep(2)
         stop.set()
         thread.join()
+        return sorted(delays)
+
+    def latency_of(self, topic, arguments, write):
+        """Commits at a steady rate by write(); each row carries its commit time as closely as SQL can know it. The consumer
+        reads committed records only."""
+        log = open(self.dir / "latency.log", "w")
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        service = subprocess.Popen([self.binary, "run", *arguments, "--set", f"http.listen=127.0.0.1:{port}"], stderr=log)
+        delays = self.delays(topic, write)
         save_ms, saves = self.save_ms(port)
         service.terminate()
         service.wait()
-        delays.sort()
         if not delays:
             sys.exit("no event arrived: " + (self.dir / "latency.log").read_text()[-2000:])
-        at = lambda q: delays[min(len(delays) - 1, int(q * len(delays)))] * 1000
-        return [str(len(delays)), *(f"{at(q):.1f}" for q in (.5, .9, .99, .999, 1)), f"{save_ms:.1f}", f"{saves:.0f}"]
+        return [*quantiles(delays), f"{save_ms:.1f}", f"{saves:.0f}"]
+
+    def latency_of_broker(self):
+        """The floor: a producer writes as many records at that rate, with neither database nor tailrace."""
+        topic = f"beat-{uuid.uuid4().hex[:8]}"
+        AdminClient({"bootstrap.servers": self.broker}).create_topics([NewTopic(topic, 1, 1)])[topic].result()
+
+        def write():
+            child = multiprocessing.Process(target=produce_steadily, args=(self.broker, topic, self.o.rate, self.o.seconds))
+            child.start()
+            child.join()
+        return [*quantiles(self.delays(topic, write)), "-", "-"]
 
     def measure_latency(self, measure):
         """measure(delivery): latency_of() with a pipeline and a table of its own."""
         table(f"latency: commit to consumer at {self.o.rate} transactions/s for {self.o.seconds} s",
               ["", "events", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms", "save ms", "saves"],
-              [[f"tailrace to Kafka, {d.replace('_', ' ')}", *measure(d)] for d in ("at_least_once", "exactly_once")])
+              [["a producer alone to Kafka", *self.latency_of_broker()],
+               *([f"tailrace to Kafka, {d.replace('_', ' ')}", *measure(d)] for d in ("at_least_once", "exactly_once"))])
 
     def time_to_first_line(self, arguments):
         begin = time.monotonic()
@@ -158,6 +174,20 @@ class Bench:
     def print_start(self, times, what):
         table(f"start: exec to first event ({what})", ["", "median s", "max s"],
               [["tailrace to stdout", f"{sorted(times)[len(times) // 2]:.3f}", f"{max(times):.3f}"]])
+
+
+def quantiles(delays):
+    return [str(len(delays)), *(f"{delays[min(len(delays) - 1, int(q * len(delays)))] * 1000:.1f}" for q in (.5, .9, .99, .999, 1))]
+
+
+def produce_steadily(broker, topic, rate, seconds):
+    producer = Producer({"bootstrap.servers": broker, "linger.ms": 0, "enable.idempotence": True})
+    begin = time.monotonic()
+    for i in range(rate * seconds):
+        time.sleep(max(0, begin + i / rate - time.monotonic()))
+        producer.produce(topic, json.dumps({"after": {"id": i + 1, "at": time.time()}}))
+        producer.poll(0)
+    producer.flush()
 
 
 def options(version):
