@@ -203,7 +203,6 @@ static void drive(tr_kafka_sink *s, int timeout_ms)
 {
 	if (s->flying == 0 && s->queued > 0) {
 		s->flying = s->queued;
-		s->turn_bytes = 0;
 		s->sent_us = 0;
 	}
 	if (s->flying == 0 || (s->queued > s->flying && tr_clock_mono_us() - s->sent_us < RESEND_US)) {

@@ -38,7 +38,7 @@ typedef struct tr_kafka_sink {
 	tr_inflight inflight;
 	tr_batch *current;     /* being produced; NULL = none */
 	size_t held;           /* the newest of inflight that wait for their turn */
-	size_t turn_bytes;     /* queued since the last turn was sent */
+	size_t turn_bytes;     /* queued behind the turn that was sent */
 	size_t flying;         /* records of the turn that was sent, not reported */
 	int64_t sent_us;       /* monotonic: when it was */
 	int64_t committed_us;  /* monotonic: when the last transaction was committed; 0 = none */

@@ -191,6 +191,8 @@ static bool next_batch(tr_kafka_sink *s)
 {
 	tr_batch *batch = s->held > 0 ? tr_inflight_at(&s->inflight, s->inflight.count - s->held) : NULL;
 
+	if (s->queued <= s->flying)
+		s->turn_bytes = 0;
 	if (!batch)
 		return false;
 	size_t bytes = batch->bytes.len + batch->count * RECORD_BYTES;

@@ -4,6 +4,7 @@
 import json
 import signal
 import sys
+import threading
 import time
 import unittest
 from pathlib import Path
@@ -104,9 +105,11 @@ class Instances(OnceCase):
             run.wait_state()
             written = lambda: sum(self.kafka.high_marks(topics).values())
             before = written()
-            self.changes(1)
-            eventually(lambda: written() > before + 50, what="records that are not committed yet")  # and no marker
+            changes = threading.Thread(target=self.changes, args=(1,))
+            changes.start()
+            eventually(lambda: written() > before + 50, every=0, what="records that are not committed yet")  # and no marker
             self.stall(run, 17)
+            changes.join()
             run.process.send_signal(signal.SIGCONT)
             eventually(lambda: "session.retry" in job.log.read_text(), what="the refusal")
             run.wait_state()
