@@ -147,7 +147,8 @@ class Bench:
     def latency_of_broker(self):
         """The floor: a producer writes as many records at that rate, with neither database nor tailrace."""
         topic = f"beat-{uuid.uuid4().hex[:8]}"
-        AdminClient({"bootstrap.servers": self.broker}).create_topics([NewTopic(topic, 1, 1)])[topic].result()
+        admin = AdminClient({"bootstrap.servers": self.broker})
+        admin.create_topics([NewTopic(topic, 1, 1)])[topic].result()
 
         def write():
             child = multiprocessing.Process(target=produce_steadily, args=(self.broker, topic, self.o.rate, self.o.seconds))
