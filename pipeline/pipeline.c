@@ -11,7 +11,9 @@
 #define POOL_SHARE 4
 #define EVENT_SHARE 4
 #define BATCHES 16
-#define BATCH_MAX (768u << 10) /* with the records' overhead one request of Kafka's usual limit, 1 MB */
+/* Small enough that a request of Kafka's usual limit, 1 MB, is put together of several while the one before is on its way, and
+ * that neither reader nor sink waits for the other to finish. */
+#define BATCH_MAX (128u << 10)
 #define BATCH_MIN (64u << 10)
 /* readyz: an unsettled batch or a loop that did not turn for this long means no progress. */
 #define STALL_US (30 * 1000000)
