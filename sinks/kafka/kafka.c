@@ -186,8 +186,10 @@ static int check_client(tr_kafka_sink *s)
 {
 	tr_err why = {0};
 
-	if (s->failed.code != TR_OK)
+	if (s->failed.code != TR_OK) {
+		tr_kafka_ask_reason(s);
 		return -1;
+	}
 	if (s->client.fatal.code != TR_OK && (s->queued == 0 || tr_clock_mono_us() - s->client.fatal_since_us > FATAL_GRACE_US))
 		return tr_kafka_fail(s, NULL, &s->client.fatal);
 	if (s->client.refused_since_us != 0 && s->queued > 0 && tr_clock_mono_us() - s->client.refused_since_us > REFUSED_US) {

@@ -50,6 +50,7 @@ typedef struct tr_kafka_sink {
 	size_t header_count;
 	rd_kafka_headers_t *headers;
 	tr_err failed;         /* code TR_OK = none */
+	bool reason_asked;     /* of that failure: transaction.c */
 	bool broken;           /* a FAILED batch went back */
 	rd_kafka_message_t run[TR_KAFKA_RUN];
 } tr_kafka_sink;
@@ -81,6 +82,9 @@ int tr_kafka_produce(tr_kafka_sink *s);
 /* transaction.c */
 /* Gives an error the meaning that it has within transactions, or without: that of beginning anew, or of an end. */
 void tr_kafka_begin_anew(const tr_kafka_sink *s, tr_err *err);
+/* Why records of the transaction were purged, which their reports do not say: one that can only be aborted answers every
+ * begin with its reason (the other answers to a begin within a transaction change nothing). Mends `failed`. */
+void tr_kafka_ask_reason(tr_kafka_sink *s);
 int tr_kafka_fence(tr_sink *base, const volatile bool *stop, tr_err *err);
 int tr_kafka_begin(tr_sink *base, tr_err *err);
 int tr_kafka_commit(tr_sink *base, const tr_sink_entry *entry, tr_err *err);

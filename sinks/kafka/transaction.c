@@ -58,6 +58,25 @@ static int refused(tr_kafka_sink *s, rd_kafka_error_t *e, const char *verb, tr_e
 	return -1;
 }
 
+void tr_kafka_ask_reason(tr_kafka_sink *s)
+{
+	rd_kafka_error_t *e;
+	tr_err why = {0};
+
+	if (s->failed.code != TR_E_SINK_TRANSACTION || s->reason_asked)
+		return;
+	s->reason_asked = true;
+	e = rd_kafka_begin_transaction(s->client.rk);
+	if (e && rd_kafka_error_txn_requires_abort(e)) {
+		tr_kafka_error(&why, rd_kafka_error_code(e), rd_kafka_error_string(e), "write within", "the transaction");
+		tr_kafka_begin_anew(s, &why);
+		if (why.code != TR_E_SINK_TRANSACTION)
+			s->failed = why;
+	}
+	if (e)
+		rd_kafka_error_destroy(e);
+}
+
 int tr_kafka_fence(tr_sink *base, const volatile bool *stop, tr_err *err)
 {
 	tr_kafka_sink *s = tr_kafka_self(base);

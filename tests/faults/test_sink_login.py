@@ -110,6 +110,21 @@ class Login(Case):
         self.assert_ok(job.once())
         self.assertEqual(self.written(), 1)
 
+    def test_topic_that_may_not_be_written_in_transactions(self):
+        """There the brokers refuse the partition before any record."""
+        self.own.topic(f"{self.tag}.public.t")
+        job = self.login_job("reader")
+        job.write({**job.config, "delivery": "exactly_once", "transaction": {"timeout": "10s"}})
+        for operation in (AclOperation.WRITE, AclOperation.DESCRIBE):
+            self.own.allow("reader", "tailrace-", operation, ResourceType.TRANSACTIONAL_ID)
+        for operation in (*USERS["all"], AclOperation.READ):
+            self.own.allow("reader", "tailrace-state", operation)
+        self.assert_fails(job.once(), 77, "TR502", "write within", hint="Write", detail="TOPIC_AUTHORIZATION_FAILED")
+        self.nothing_done(job)
+        self.own.allow("reader", self.tag, AclOperation.WRITE)
+        self.assert_ok(job.once())
+        self.assertEqual(self.written(), 2, "the row and the marker of its transaction")
+
     def test_refusal_while_the_source_is_still_connecting(self):
         """The refusal interrupts the source; that is no clean end."""
         job = self.login_job("reader", url="postgres://postgres@unset/none", connect_timeout="8s")
