@@ -1,8 +1,11 @@
 /* One snapshot reader: its connection, its tasks, its rows. */
+#include <errmsg.h>
 #include <mysqld_error.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "capture/mysql/raw.h"
 #include "capture/mysql/snapshot.h"
@@ -11,6 +14,7 @@
 #define PROGRESS_ROWS 4096
 #define ROW_MAX       ((size_t)3 << 30) /* the server's largest packet is 1 GiB; a row is not larger */
 #define SQL_MAX       ((size_t)16 << 20)
+#define REST_MS       200 /* the rest of a row follows its beginning */
 
 static const char read_rows[] = "read a table for the snapshot";
 
@@ -147,6 +151,29 @@ static int changed(const tr_myc_listed *t, const char *how, tr_err *err)
 	return tr_err_hint(err, "Nothing is lost; the snapshot is made again.");
 }
 
+/* The client library closes a connection whose packet is too large, and calls it lost. Then the rest of the row still comes, on
+ * the duplicate of its socket; from a server that is gone nothing comes but the end. */
+static bool is_too_large(const tr_myc_reader *r)
+{
+	unsigned number = mysql_errno(*r->c);
+	struct pollfd rest = {.fd = r->socket, .events = POLLIN};
+	char byte;
+
+	if (number == CR_NET_PACKET_TOO_LARGE)
+		return true;
+	return number == CR_SERVER_LOST && r->socket >= 0 && poll(&rest, 1, REST_MS) == 1 &&
+	       recv(r->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
+static int too_large(const tr_myc_reader *r, const tr_myc_listed *t, tr_err *err)
+{
+	tr_err_set(err, TR_E_BATCH_LIMIT, "a row of table \"%s.%s\" is larger than limits.memory allows", t->database, t->name);
+	tr_err_detail(err, "one may have a quarter of limits.memory, %llu bytes as the server sends it",
+		      (unsigned long long)r->run->s->options->event_max_bytes);
+	return tr_err_hint(err, "Nothing was skipped. Set limits.memory to more than four times the length of the row, or leave the table "
+				"out of source.tables; the snapshot is made anew.");
+}
+
 /* A DDL since the point: the table is not there any more, or its past cannot be read in its new shape. */
 static int explain(tr_myc_reader *r, const tr_myc_listed *t, tr_err *err)
 {
@@ -275,11 +302,13 @@ static int read_range(tr_myc_reader *r, const tr_myc_task *task, tr_err *err)
 	else if (tr_myc_query_rows(*r->c, &r->run->s->wake, read_rows, (const char *)w.data, &rows, err) == 0)
 		result = fetch_rows(r, task->table, rows, err);
 	tr_writer_release(&w);
-	if (result)
+	if (result && err->code != TR_E_INTERRUPTED && is_too_large(r))
+		too_large(r, task->table->listed, err);
+	else if (result)
 		explain(r, task->table->listed, err);
 	/* Rows that are left would all be fetched by freeing the result. The snapshot has failed, so the connection may, too. */
 	if (result && rows)
-		shutdown(tr_myc_raw_socket(*r->c), SHUT_RDWR);
+		shutdown(r->socket, SHUT_RDWR);
 	if (rows)
 		mysql_free_result(rows);
 	return result;
@@ -307,6 +336,9 @@ static int run_task(tr_myc_reader *r, const tr_myc_task *task, tr_err *err)
 static int open_reader(tr_myc_reader *r, tr_err *err)
 {
 	tr_writer_init(&r->held, ROW_MAX);
+	r->socket = dup(tr_myc_raw_socket(*r->c));
+	if (r->run->s->options->event_max_bytes > 0)
+		tr_myc_raw_packet_max(*r->c, (size_t)r->run->s->options->event_max_bytes);
 	r->listener = r->run->host->listener(r->run->host->context, r->number, err);
 	if (!r->listener)
 		return -1;
@@ -377,6 +409,8 @@ static void leave(tr_myc_reader *r)
 		run->host->release(run->host->context, r->listener);
 	tr_writer_release(&r->held);
 	free(r->row);
+	if (r->socket >= 0)
+		close(r->socket);
 	mysql_thread_end();
 	pthread_mutex_lock(&run->lock);
 	run->inside--;

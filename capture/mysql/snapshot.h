@@ -65,6 +65,7 @@ typedef struct tr_myc_reader {
 	pthread_t thread;
 	bool started;
 	MYSQL **c;
+	int socket; /* a duplicate of the connection's: what it still gets when the library has closed it */
 	tr_listener *listener;
 	tr_source_block block;
 	/* the row held back, copied out of the client library's buffer */

@@ -181,18 +181,20 @@ class Stream(MySqlCase):
         self.assertLess(published, 60000 * 2, "all of it came again")
         self.same("t")
 
-    def test_event_larger_than_a_packet(self):
-        """A packet holds 16 MiB; the event is sent in two."""
-        self.db = self.database("CREATE TABLE t (id int PRIMARY KEY, b longtext);")
-        job = self.file_job(self.db, limits={"memory": "256MiB"}, events={"format": "json"})
+    def test_row_larger_than_a_packet(self):
+        """A packet holds 16 MiB; the row is sent in two, if there is memory for it."""
+        self.db = self.database("SET GLOBAL max_allowed_packet = 1073741824; CREATE TABLE t (id int PRIMARY KEY, b longtext);")
+        insert = "INSERT INTO t VALUES ({}, REPEAT('0123456789abcdef', 1572864));"
+        self.db.sql(insert.format(1))
+        job = self.file_job(self.db, limits={"memory": "64MiB"}, events={"format": "json"})
+        self.assert_fails(job.once(), 65, "TR308", f'"{self.tag}.t"', hint="limits.memory", detail=str(16 << 20))
+        job.write({**job.config, "limits": {"memory": "256MiB"}})
         self.assert_ok(job.once())
-        self.db.sql("SET GLOBAL max_allowed_packet = 1073741824")
-        self.db.sql("INSERT INTO t VALUES (1, REPEAT('0123456789abcdef', 1572864)); INSERT INTO t VALUES (2, 'small');")
+        self.db.sql(insert.format(2) + " INSERT INTO t VALUES (3, 'small');")
         self.assert_ok(job.once())
         lines = [json.loads(line) for p in sorted((self.folder / "out").glob(f"*{self.tag}.t-*.jsonl")) for line in open(p, encoding="utf-8")]
         after = [(line.get("value") or line)["after"] for line in lines]
-        self.assertEqual([(a["id"], len(a["b"])) for a in after], [(1, 25165824), (2, 5)])
-        self.assertEqual(after[0]["b"][-16:], "0123456789abcdef")
+        self.assertEqual([(a["id"], len(a["b"]), a["b"][-5:]) for a in after], [(1, 25165824, "bcdef"), (2, 25165824, "bcdef"), (3, 5, "small")])
 
     def test_the_end_of_an_encrypted_stream_is_not_left_in_its_last_record(self):
         """A TLS record is decrypted as a whole; what it holds behind a packet must not wait for the next bytes of the server."""
