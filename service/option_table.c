@@ -219,8 +219,8 @@ const tr_option tr_options[] = {
          "made if it is missing; default tailrace-state; brokers and login of the sink unless others are named). With "
          "exactly_once and a Kafka sink it is in that topic in any case, and file:DIR keeps a copy. Default: "
          "/var/lib/tailrace when this user can write there, else $XDG_STATE_HOME/tailrace or ~/.local/state/tailrace."},
-{"state.interval", DURATION, "200ms", AT(pipeline.state_interval_ms), .min = 0, .max = 60000,
- .help = "Save the position at most once in this time while busy; at once when idle."},
+{"state.interval", DURATION, "1s", AT(pipeline.state_interval_ms), .min = 0, .max = 60000,
+ .help = "Save the position at most once in this time: what a crash repeats at least once. With exactly_once each transaction saves it."},
 
 {"limits.memory", SIZE, "64MiB", AT(pipeline.memory_bytes), .min = 4 << 20, .max = (int64_t)1 << 40,
  .help = "Memory of a pipeline for all that is on its way. A quarter is for batches and the sink's queue, a quarter for one more encoded "
