@@ -20,9 +20,9 @@ static const tr_property defaults[] = {
 	{"acks", "all"},
 	{"message.timeout.ms", "0"},
 	{"partitioner", "murmur2_random"},
-	/* A request is begun when a turn is queued completely (poll flushes). If it began with the first record, the rest would
-	 * wait behind it, and while records wait behind a request librdkafka's thread polls without pause. */
-	{"linger.ms", "50"},
+	/* A request is begun when poll flushes (kafka.h), so this is longer than any request takes: while records that are due
+	 * wait behind one, librdkafka's thread polls without pause. */
+	{"linger.ms", "1000"},
 	{"batch.num.messages", "1000000"},
 	{"queue.buffering.max.kbytes", "2147483647"},
 	{"message.max.bytes", "1000000000"},

@@ -15,7 +15,7 @@
 #define FLUSH_MS 20
 /* librdkafka's threads have to see that something is flushed while the flush lasts. */
 #define TURN_MS 1
-#define RESEND_US 5000
+#define RESEND_US 5000 /* then twice as long, and so on */
 /* A login that is refused for this long, with nothing delivered in between, is not a broker starting up. */
 #define REFUSED_US (30 * 1000000LL)
 #define FATAL_GRACE_US 1000000
@@ -200,19 +200,25 @@ static int check_client(tr_kafka_sink *s)
 }
 
 /* Sends what is queued when nothing is in flight any more. A flush serves reports as poll does, but lasts: then nothing may be
- * queued. So with a next turn behind it, it is no longer than the threads need to see it; when they have not, once more. */
+ * queued. So with a next turn behind it, it is no longer than the threads need to see it; in case they have not, once more. */
 static void drive(tr_kafka_sink *s, int timeout_ms)
 {
+	int64_t now_us = tr_clock_mono_us();
+
 	if (s->flying == 0 && s->queued > 0) {
 		s->flying = s->queued;
-		s->sent_us = 0;
+		s->flush_us = now_us;
+		s->flush_pause_us = RESEND_US;
 	}
-	if (s->flying == 0 || (s->queued > s->flying && tr_clock_mono_us() - s->sent_us < RESEND_US)) {
+	bool behind = s->queued > s->flying;
+	if (s->flying == 0 || (behind && now_us < s->flush_us)) {
 		rd_kafka_poll(s->client.rk, timeout_ms);
 		return;
 	}
-	s->sent_us = tr_clock_mono_us();
-	rd_kafka_flush(s->client.rk, s->queued > s->flying || timeout_ms < TURN_MS ? TURN_MS : timeout_ms);
+	s->flush_us = now_us + s->flush_pause_us;
+	if (behind)
+		s->flush_pause_us *= 2;
+	rd_kafka_flush(s->client.rk, behind || timeout_ms < TURN_MS ? TURN_MS : timeout_ms);
 }
 
 static int poll_sink(tr_sink *base, int timeout_ms, tr_err *err)

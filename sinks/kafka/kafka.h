@@ -40,7 +40,8 @@ typedef struct tr_kafka_sink {
 	size_t held;           /* the newest of inflight that wait for their turn */
 	size_t turn_bytes;     /* queued behind the turn that was sent */
 	size_t flying;         /* records of the turn that was sent, not reported */
-	int64_t sent_us;       /* monotonic: when it was */
+	int64_t flush_us;      /* monotonic: when that turn is flushed again, if another one is queued behind it */
+	int64_t flush_pause_us;
 	int64_t committed_us;  /* monotonic: when the last transaction was committed; 0 = none */
 	size_t next;           /* its first record that is not produced */
 	size_t queued;         /* records produced and not reported */
