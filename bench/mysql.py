@@ -62,11 +62,12 @@ class MySqlBench(Bench):
                 "--set", f"source.server_id={100 + self.count}", *more]
 
     def from_the_begin(self, sink, *more):
-        """The position before the workload, under its own name each time."""
-        self.next_name()
-        state = self.dir / f"state-{self.count}"
-        shutil.copytree(self.dir / "state", state)
-        return self.config(sink, self.name, "--set", f"state.url=file:{state}", "--set", "snapshot.mode=never", *more)
+        """The position before the workload, each time for a pipeline of its own: exactly once, Kafka remembers how far it came."""
+        name = self.next_name()
+        state = f"state.url=file:{self.dir / name}"
+        subprocess.run([self.binary, "offsets", "set", "-", "--yes", "--name", name, "--set", state], input=self.position, check=True,
+                       capture_output=True, text=True)
+        return self.config(sink, name, "--set", state, "--set", "snapshot.mode=never", *more)
 
     def raw(self):
         folder = self.dir / "raw"
@@ -83,20 +84,16 @@ class MySqlBench(Bench):
         with open(self.dir / "select", "wb") as out:
             return run(self.db.words("SELECT * FROM t") + ["--quick", "--batch", "--raw"], stdout=out)
 
-    def for_any_sink(self):
-        """A position that was set belongs to the sink that runs next."""
-        state = ["--name", self.name, "--set", f"state.url=file:{self.dir / 'state'}"]
-        record = subprocess.run([self.binary, "offsets", "export", *state], check=True, capture_output=True, text=True).stdout
-        subprocess.run([self.binary, "offsets", "set", "-", "--yes", *state], input=record, check=True, capture_output=True, text=True)
-
     def stream(self):
         o = self.o
         self.db.sql(TABLE)
         self.db.sql(WORKLOAD)
-        self.name = self.next_name()
         self.db.rotate()
-        self.once(self.config("null:", self.name, "--set", f"state.url=file:{self.dir / 'state'}", "--set", "snapshot.mode=never"))
-        self.for_any_sink()
+        name = self.next_name()
+        state = f"state.url=file:{self.dir / name}"
+        self.once(self.config("null:", name, "--set", state, "--set", "snapshot.mode=never"))
+        self.position = subprocess.run([self.binary, "offsets", "export", "--name", name, "--set", state], check=True,
+                                       capture_output=True, text=True).stdout
         self.first_log = self.db.logs()[-1]
         begin = time.monotonic()
         self.db.sql(f"CALL workload({o.events})")
