@@ -331,10 +331,19 @@ static int take(tr_myc *s, int64_t end_us, bool *busy, tr_err *err)
 	}
 }
 
+/* What comes steadily, with never a pause of GATHER_MS, must not wait for one. While much comes, batches get full. */
+static bool still_gathers(tr_myc_stream *st)
+{
+	if (st->gather_since_us == 0)
+		st->gather_since_us = tr_clock_mono_us();
+	return st->pace == TR_MYC_PACE_FILL || tr_clock_mono_us() - st->gather_since_us < GATHER_MS * 1000;
+}
+
 static int tell_idle(tr_myc *s, tr_err *err)
 {
 	tr_myc_stream *st = s->stream;
 
+	st->gather_since_us = 0;
 	return st->listener->idle(st->listener, err) == TR_LISTEN_FAILED ? -1 : 0;
 }
 
@@ -371,7 +380,7 @@ int tr_myc_stream_read(tr_myc *s, tr_listener *l, int wait_ms, tr_err *err)
 		if (!busy && now_us < end_us) {
 			if (linger(s, &more, err))
 				return -1;
-			if (more)
+			if (more && still_gathers(st))
 				continue;
 			if (tell_idle(s, err))
 				return -1;

@@ -71,6 +71,7 @@ struct tr_myc_stream {
 	int64_t last_received_us, next_tick_us;
 	/* pace */
 	tr_myc_pace pace;
+	int64_t gather_since_us; /* monotonic; 0 = nothing is held back */
 	bool is_tcp;
 	int low_water;
 	int64_t window_start_us;

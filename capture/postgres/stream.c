@@ -362,12 +362,21 @@ static int linger(tr_pgc *s, bool *more, tr_err *err)
 	return n < 0 ? -1 : 0;
 }
 
+/* What comes steadily, with never a pause of GATHER_MS, must not wait for one. While much comes, batches get full. */
+static bool still_gathers(tr_pgc_stream *st)
+{
+	if (st->gather_since_us == 0)
+		st->gather_since_us = tr_clock_mono_us();
+	return st->pace == TR_PGC_PACE_FILL || tr_clock_mono_us() - st->gather_since_us < GATHER_MS * 1000;
+}
+
 /* --- the loop ---------------------------------------------------------------------------------- */
 
 static int tell_idle(tr_pgc *s, tr_err *err)
 {
 	tr_pgc_stream *st = s->stream;
 
+	st->gather_since_us = 0;
 	if (!st->in_txn)
 		atomic_store_explicit(&s->lag.newest_commit_us, 0, memory_order_relaxed);
 	return st->listener->idle(st->listener, err) == TR_LISTEN_FAILED ? -1 : 0;
@@ -423,7 +432,7 @@ int tr_pgc_stream_read(tr_pgc *s, tr_listener *l, int wait_ms, tr_err *err)
 		if (!st->aside && now_us < end_us) {
 			if (linger(s, &more, err))
 				return -1;
-			if (more)
+			if (more && still_gathers(st))
 				continue;
 			if (tell_idle(s, err))
 				return -1;

@@ -53,6 +53,7 @@ struct tr_pgc_stream {
 	tr_pgc_pace pace;
 	bool is_tcp;
 	int64_t window_start_us;
+	int64_t gather_since_us; /* 0 = nothing is held back */
 	uint64_t window_bytes, bytes; /* bytes: since the last time they were counted in the metrics */
 };
 

@@ -181,6 +181,17 @@ class Stream(MySqlCase):
         self.assertLess(published, 60000 * 2, "all of it came again")
         self.same("t")
 
+    def test_a_steady_flow_is_not_held_back(self):
+        """Fast enough for several events a batch, too slow to fill any, and never a pause."""
+        job = self.started("CREATE TABLE t (id int PRIMARY KEY, s text);")
+        with job.background() as program:
+            program.wait_state()
+            begin = time.monotonic()
+            self.db.sql("\n".join(f"INSERT INTO t VALUES ({i}, REPEAT('x', 200));" for i in range(8000)))
+            took = time.monotonic() - begin
+            self.assertGreater(program.metric("tailrace_batches_total"), took * 50)
+            self.assertEqual(program.terminate(), 0)
+
     def test_row_larger_than_a_packet(self):
         """A packet holds 16 MiB; the row is sent in two, if there is memory for it."""
         self.db = self.database("SET GLOBAL max_allowed_packet = 1073741824; CREATE TABLE t (id int PRIMARY KEY, b longtext);")

@@ -63,6 +63,11 @@ class Tailrace:
         except (OSError, ValueError, LookupError):
             return None
 
+    def metric(self, name):
+        """The sum of a metric's series."""
+        lines = [line for line in self.get("/metrics").decode().splitlines() if line.split("{")[0].split(" ")[0] == name]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
     def wait_state(self, state="streaming", timeout=90):
         deadline = time.monotonic() + timeout
         seen = None
