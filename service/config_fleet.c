@@ -73,6 +73,13 @@ static int check_state(const tr_pipeline_config *p, tr_err *err)
 	return tr_err_hint(err, "Write state.url: kafka (or kafka://HOST:PORT/TOPIC).");
 }
 
+static bool has_brokers(const char *url)
+{
+	const tr_sink_ops *ops = tr_sink_find(url, NULL);
+
+	return ops && strcmp(ops->kind, "kafka") == 0;
+}
+
 int tr_config_fleet(tr_config *config, tr_err *err)
 {
 	tr_fleet_settings *f = &config->process.fleet;
@@ -90,7 +97,7 @@ int tr_config_fleet(tr_config *config, tr_err *err)
 
 		if (check_state(p, err) < 0)
 			return -1;
-		if (!sink && strncmp(p->sink.url, "kafka://", 8) == 0)
+		if (!sink && has_brokers(p->sink.url))
 			sink = &p->sink;
 	}
 	if (!f->url && !sink) {
@@ -99,7 +106,7 @@ int tr_config_fleet(tr_config *config, tr_err *err)
 	}
 	if (!f->url)
 		f->url = sink->url;
-	if (strncmp(f->url, "kafka://", 8) != 0)
-		return tr_err_set(err, TR_E_CONFIG, "fleet.url does not start with kafka://");
+	if (!has_brokers(f->url))
+		return tr_err_set(err, TR_E_CONFIG, "fleet.url does not start with kafka:// or redpanda://");
 	return sink ? take_login(&config->arena, f, sink, err) : 0;
 }

@@ -308,12 +308,12 @@ END_TEST
 START_TEST(fleet_takes_brokers_and_login_of_the_sink)
 {
 	tr_config *config = load("fleet: {group: cdc}\n"
-	                         "sink: {url: 'kafka://b:9092', properties: {sasl.username: u, compression.type: lz4}, topics: {replication: 3}}\n"
+	                         "sink: {url: 'redpanda://b:9092', properties: {sasl.username: u, compression.type: lz4}, topics: {replication: 3}}\n"
 	                         "events: {format: json}\npipelines: [{source: {url: 'postgres://c@d/one'}}, {source: {url: 'postgres://c@d/two'}}]");
 
 	ck_assert_msg(config != NULL, "%s", err.text);
 	const tr_fleet_settings *f = &config->process.fleet;
-	ck_assert_str_eq(f->url, "kafka://b:9092");
+	ck_assert_str_eq(f->url, "redpanda://b:9092");
 	ck_assert_int_eq(f->session_timeout_ms, 10000);
 	ck_assert_int_eq(f->replication, 3);
 	ck_assert_uint_eq(f->property_count, 1);
