@@ -239,6 +239,9 @@ static tr_batch *settled(tr_sink *base)
 	/* Behind a failure nothing is durable for the reader of the prefix, even if the broker has it. */
 	if (batch && s->broken)
 		tr_batch_fail(batch, &s->failed);
+	/* The reason was asked for behind the report. */
+	if (batch && batch->error && s->reason_asked)
+		*batch->error = s->failed;
 	s->broken |= batch && batch->state == TR_BATCH_FAILED;
 	return batch;
 }

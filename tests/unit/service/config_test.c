@@ -62,7 +62,7 @@ static void check_defaults(const tr_pipeline_config *p)
 	ck_assert_int_eq(p->events.time, TR_TIME_ADAPTIVE);
 	ck_assert_int_eq(p->delivery, TR_EXACTLY_ONCE);
 	ck_assert_uint_eq(p->memory_bytes, 64u << 20);
-	ck_assert_int_eq(p->state_interval_ms, 200);
+	ck_assert_int_eq(p->state_interval_ms, 1000);
 	ck_assert_int_eq(p->source.connect_timeout_ms, 10000);
 	ck_assert_int_eq(p->sink.partitions, -1);
 	ck_assert_str_eq(p->sink.dead_letter_topic, "shop.dead_letter");
