@@ -3,22 +3,17 @@
  * transactions of the sink. Kafka is the authority; the copy serves readers that cannot or need not ask Kafka, and is the
  * proof that there was a record, should the topic be lost.
  *
- * Kept in this order, the copy never leads: records are written to Kafka first, removed from the copy first. It lags by up to
- * a second, because a disk that syncs would hold up each commit; the last record of a run, which has no owner, is always
- * copied. It is ahead only when it was the authority meanwhile (delivery at_least_once); then it is the one to go on from. What
+ * Kept in this order, the copy never leads: records are written to Kafka first, removed from the copy first. It may lag by one
+ * save. It is ahead only when it was the authority meanwhile (delivery at_least_once); then it is the one to go on from. What
  * was done to it then may have a lower count of saves (a reset, an import) and tells by its time, which only grows.
  */
 #include <stdlib.h>
 
-#include "core/clock.h"
 #include "core/obj.h"
 #include "state/internal.h"
 
-#define COPY_US 1000000
-
 typedef struct store {
 	tr_store base;
-	int64_t copied_us; /* monotonic; 0 = not yet */
 	tr_store *kafka; /* NULL: only the copy is asked */
 	tr_store *copy;
 	const char *pipeline, *url;
@@ -128,11 +123,7 @@ static int entry(tr_store *base, const tr_record_state *record, tr_store_entry *
 static int committed(tr_store *base, const tr_record_state *record, tr_err *err)
 {
 	store *s = self(base);
-	int64_t now_us = tr_clock_mono_us();
 
-	if (record->owner.len > 0 && s->copied_us > 0 && now_us - s->copied_us < COPY_US)
-		return 0;
-	s->copied_us = now_us;
 	return s->copy->ops->save(s->copy, record, err);
 }
 
