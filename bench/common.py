@@ -177,6 +177,12 @@ class Bench:
               [["tailrace to stdout", f"{sorted(times)[len(times) // 2]:.3f}", f"{max(times):.3f}"]])
 
 
+def deliveries(number):
+    """Both, in the order of that round: neither is always the one behind a load of writes."""
+    both = ("exactly_once", "at_least_once")
+    return both if number % 2 == 0 else both[::-1]
+
+
 def quantiles(delays):
     return [str(len(delays)), *(f"{delays[min(len(delays) - 1, int(q * len(delays)))] * 1000:.1f}" for q in (.5, .9, .99, .999, 1))]
 

@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from common import SERVICES, Bench, measure_all, options
+from common import SERVICES, Bench, deliveries, measure_all, options
 from measure import middle, run
 from trtest import servers
 from trtest.mysql import MySql
@@ -108,11 +108,11 @@ class MySqlBench(Bench):
                  "tailrace to Kafka, at least once")
         runs = {n: [] for n in names}
         self.once(self.from_the_begin(f"kafka://{self.broker}"))  # the brokers' first transactions cost a second and more
-        deliveries = {names[1]: "exactly_once", names[5]: "at_least_once"}
         for number in range(o.rounds):
             runs[names[0]].append(self.raw())
-            for name in sorted(deliveries, reverse=number % 2):  # neither is always the one behind a load of writes
-                runs[name].append(self.once(self.from_the_begin(f"kafka://{self.broker}", f"--delivery={deliveries[name]}")))
+            for delivery in deliveries(number):
+                name = names[1] if delivery == "exactly_once" else names[5]
+                runs[name].append(self.once(self.from_the_begin(f"kafka://{self.broker}", f"--delivery={delivery}")))
             files = self.dir / "files"
             runs[names[2]].append(self.once(self.from_the_begin(f"file:{files}")))
             record = sum(f.stat().st_size for f in files.iterdir()) // o.events

@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from common import SERVICES, Bench, measure_all, options
+from common import SERVICES, Bench, deliveries, measure_all, options
 from measure import run
 from trtest.postgres import Postgres
 
@@ -103,11 +103,11 @@ class PostgresBench(Bench):
             return
         runs = {n: [] for n in ("pg_recvlogical to a file", "tailrace to Kafka, Avro", "the same, at least once", "tailrace to files, Avro", "tailrace, null sink", "kcat, as many bytes")}
         self.tailrace(f"kafka://{self.broker}")  # the brokers' first transactions cost a second and more
-        deliveries = {"tailrace to Kafka, Avro": "exactly_once", "the same, at least once": "at_least_once"}
+        names = {"exactly_once": "tailrace to Kafka, Avro", "at_least_once": "the same, at least once"}
         for number in range(o.rounds):
             runs["pg_recvlogical to a file"].append(self.recvlogical())
-            for name in sorted(deliveries, reverse=number % 2):  # neither is always the one behind a load of writes
-                runs[name].append(self.tailrace(f"kafka://{self.broker}", f"--delivery={deliveries[name]}"))
+            for delivery in deliveries(number):
+                runs[names[delivery]].append(self.tailrace(f"kafka://{self.broker}", f"--delivery={delivery}"))
             files = self.dir / "files"
             runs["tailrace to files, Avro"].append(self.tailrace(f"file:{files}"))
             record = sum(f.stat().st_size for f in files.iterdir()) // o.events

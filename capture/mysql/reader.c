@@ -156,12 +156,13 @@ static int changed(const tr_myc_listed *t, const char *how, tr_err *err)
 static bool is_too_large(const tr_myc_reader *r)
 {
 	unsigned number = mysql_errno(*r->c);
-	struct pollfd rest = {.fd = r->socket, .events = POLLIN};
+	tr_err ignored = {0};
 	char byte;
 
 	if (number == CR_NET_PACKET_TOO_LARGE)
 		return true;
-	return number == CR_SERVER_LOST && r->socket >= 0 && poll(&rest, 1, REST_MS) == 1 &&
+	return number == CR_SERVER_LOST && r->socket >= 0 &&
+	       tr_myc_wait(&r->run->s->wake, r->socket, POLLIN, REST_MS, &ignored) > 0 &&
 	       recv(r->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
 }
 

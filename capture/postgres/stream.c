@@ -386,6 +386,7 @@ static int await(tr_pgc *s, int64_t now_us, int64_t end_us, tr_err *err)
 {
 	tr_pgc_stream *st = s->stream;
 	int64_t wait_us = end_us - now_us;
+	int64_t nudge_us = tr_pgc_nudge_due_us(s) - now_us;
 	short events = (short)(POLLIN | (st->flush_pending ? POLLOUT : 0));
 	int other;
 
@@ -396,8 +397,8 @@ static int await(tr_pgc *s, int64_t now_us, int64_t end_us, tr_err *err)
 	/* A low-water mark would hold back the few bytes that a quiet server sends. */
 	if (st->pace == TR_PGC_PACE_FILL && wait_us > FILL_MS * 1000)
 		wait_us = FILL_MS * 1000;
-	if (tr_pgc_nudge_due_us(s) - now_us < wait_us)
-		wait_us = tr_pgc_nudge_due_us(s) > now_us ? tr_pgc_nudge_due_us(s) - now_us : 0;
+	if (nudge_us < wait_us)
+		wait_us = nudge_us > 0 ? nudge_us : 0;
 	other = tr_pgc_incremental_socket(s, &wait_us);
 	return tr_pgc_wait_two(&s->wake, PQsocket(s->repl), events, other, (int)((wait_us + 999) / 1000), err) < 0 ? -1 : 0;
 }

@@ -243,6 +243,14 @@ class Case(unittest.TestCase):
             for secret in (ROW_SECRET, PASSWORD):
                 self.assertNotIn(secret, text, "a secret is shown")
 
+    def assert_steady(self, program, sql):
+        """Rows of t (id, s) that come fast enough for several a batch, too slowly to fill any, and never with a pause."""
+        begin = time.monotonic()
+        sql("\n".join(f"INSERT INTO t VALUES ({i}, REPEAT('x', 200));" for i in range(8000)))
+        took = time.monotonic() - begin
+        self.assertGreater(program.metric("tailrace_batches_total"), took * 50)
+        self.assertEqual(program.terminate(), 0)
+
     def assert_fails(self, ended, exit_code, code, text=(), hint=(), detail=()):
         """Exit code, catalogue number, and pieces of what a person reads; nothing that nobody may read."""
         shown = f"ended with {ended.code}\n{ended.failure}\n--- output ---\n{ended.err[-3000:]}"
