@@ -1,14 +1,4 @@
-/*
- * The loop around the dump.
- *
- * How the socket is read follows what arrives. The server flushes every event by itself, so a reader that wakes for each
- * one spends its time in system calls while it is behind. Three paces, chosen by the rate of the last 20 ms:
- *
- *     each    below 256 KiB/s: every event is reported, and the listener told of idleness, at once
- *     gather  up to 2 ms pass before idleness is told, so that batches get more than one event
- *     fill    above 4 MiB/s: SO_RCVLOWAT lets 64 KiB come together, for at most 20 ms. Only while nothing is read: within an
- *             event the low-water mark would wait for bytes that belong to the next.
- */
+/* The loop around the dump. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,16 +11,10 @@
 #include "core/metric.h"
 #include "core/obj.h"
 
-#define WINDOW_US          20000
-#define GATHER_BYTES_PER_S (256u << 10)
-#define FILL_BYTES_PER_S   (4u << 20)
-#define GATHER_MS          2
-#define FILL_MS            20
-#define FILL_BYTES         (64 << 10)
-#define BUSY_MS            2
-#define TICK_US            1000000
-#define SCRATCH_MAX        ((size_t)64 << 20)
-#define QUERY_MAX          ((size_t)64 << 20)
+#define BUSY_MS     2
+#define TICK_US     1000000
+#define SCRATCH_MAX ((size_t)64 << 20)
+#define QUERY_MAX   ((size_t)64 << 20)
 
 /* --- start ------------------------------------------------------------------------------------- */
 
@@ -121,7 +105,7 @@ static int init_stream(tr_myc *s, tr_myc_stream *st, tr_err *err)
 	st->decoder = tr_bl_decoder_new(&limits, &tr_myc_group_handler, s);
 	if (!st->decoder)
 		return tr_err_set(err, TR_E_MEMORY, "out of memory");
-	st->last_received_us = st->window_start_us = st->next_tick_us = tr_clock_mono_us();
+	st->last_received_us = st->pace.window_start_us = st->next_tick_us = tr_clock_mono_us();
 	/* A place on the server the position was stored for; with GTIDs it may be another. */
 	st->place_known = st->at.kind == TR_MYC_BY_FILE;
 	st->caught_up = reached(st);
@@ -164,36 +148,19 @@ static void set_low_water(tr_myc_stream *st, int bytes)
 	st->low_water = bytes;
 }
 
-static void measure(tr_myc *s, int64_t now_us)
-{
-	tr_myc_stream *st = s->stream;
-	int64_t elapsed_us = now_us - st->window_start_us;
-
-	if (elapsed_us < WINDOW_US)
-		return;
-	uint64_t rate = st->window_bytes * 1000000 / (uint64_t)elapsed_us;
-	st->pace = rate >= FILL_BYTES_PER_S     ? TR_MYC_PACE_FILL
-		   : rate >= GATHER_BYTES_PER_S ? TR_MYC_PACE_GATHER
-						: TR_MYC_PACE_EACH;
-	st->window_start_us = now_us;
-	st->window_bytes = 0;
-	if (s->metrics && st->bytes)
-		tr_metric_add(s->metrics, TR_M_BYTES_IN, (int64_t)st->bytes);
-	st->bytes = 0;
-}
-
-/* Lets more come together when much is coming. True when there is something to read. */
+/* Lets more come together when much is coming. True when there is something to read. The low-water mark stands only while
+ * nothing is read: within an event it would wait for bytes that belong to the next. */
 static int linger(tr_myc *s, bool *more, tr_err *err)
 {
 	tr_myc_stream *st = s->stream;
 	int n;
 
 	*more = false;
-	if (st->pace == TR_MYC_PACE_EACH)
+	if (st->pace.kind == TR_PACE_EACH)
 		return 0;
-	if (st->pace == TR_MYC_PACE_FILL)
-		set_low_water(st, FILL_BYTES);
-	n = tr_myc_wait(&s->wake, tr_myc_dump_fd(st->dump), POLLIN, st->pace == TR_MYC_PACE_FILL ? FILL_MS : GATHER_MS, err);
+	if (st->pace.kind == TR_PACE_FILL)
+		set_low_water(st, TR_PACE_FILL_BYTES);
+	n = tr_myc_wait(&s->wake, tr_myc_dump_fd(st->dump), POLLIN, tr_pace_linger_ms(&st->pace), err);
 	set_low_water(st, 1);
 	*more = n > 0;
 	return n < 0 ? -1 : 0;
@@ -291,8 +258,7 @@ static int decode(tr_myc *s, tr_slice event, tr_err *err)
 {
 	tr_myc_stream *st = s->stream;
 
-	st->window_bytes += event.len;
-	st->bytes += event.len;
+	st->pace.bytes += event.len;
 	st->read_ns = tr_clock_wall_ns();
 	return tr_bl_decode(st->decoder, event, err);
 }
@@ -331,19 +297,11 @@ static int take(tr_myc *s, int64_t end_us, bool *busy, tr_err *err)
 	}
 }
 
-/* What comes steadily, with never a pause of GATHER_MS, must not wait for one. While much comes, batches get full. */
-static bool still_gathers(tr_myc_stream *st)
-{
-	if (st->gather_since_us == 0)
-		st->gather_since_us = tr_clock_mono_us();
-	return st->pace == TR_MYC_PACE_FILL || tr_clock_mono_us() - st->gather_since_us < GATHER_MS * 1000;
-}
-
 static int tell_idle(tr_myc *s, tr_err *err)
 {
 	tr_myc_stream *st = s->stream;
 
-	st->gather_since_us = 0;
+	tr_pace_idle(&st->pace);
 	return st->listener->idle(st->listener, err) == TR_LISTEN_FAILED ? -1 : 0;
 }
 
@@ -374,13 +332,13 @@ int tr_myc_stream_read(tr_myc *s, tr_listener *l, int wait_ms, tr_err *err)
 			return -1;
 		st->caught_up = st->caught_up || reached(st);
 		now_us = tr_clock_mono_us();
-		measure(s, now_us);
+		tr_pace_measure(&st->pace, now_us, s->metrics);
 		if (check_silence(s, now_us, err) || tick(s, now_us, err) || tr_myc_incremental_service(s, now_us, err))
 			return -1;
 		if (!busy && now_us < end_us) {
 			if (linger(s, &more, err))
 				return -1;
-			if (more && still_gathers(st))
+			if (more && tr_pace_gathers(&st->pace, tr_clock_mono_us()))
 				continue;
 			if (tell_idle(s, err))
 				return -1;

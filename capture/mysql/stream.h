@@ -8,11 +8,9 @@
 
 #include "capture/mysql/ddl.h"
 #include "capture/mysql/mysql.h"
+#include "capture/pace.h"
 
 #define TR_MYC_SAVEPOINTS_MAX 64
-
-/* How the socket is read, by what arrives: see stream.c. */
-typedef enum tr_myc_pace { TR_MYC_PACE_EACH, TR_MYC_PACE_GATHER, TR_MYC_PACE_FILL } tr_myc_pace;
 
 /* The open group. */
 typedef struct tr_myc_group {
@@ -69,13 +67,9 @@ struct tr_myc_stream {
 	int64_t read_ns;     /* our clock when the event at hand was read */
 	/* monotonic times */
 	int64_t last_received_us, next_tick_us;
-	/* pace */
-	tr_myc_pace pace;
-	int64_t gather_since_us; /* monotonic; 0 = nothing is held back */
-	bool is_tcp;
+	tr_pace pace;
+	bool is_tcp; /* the socket knows low-water marks */
 	int low_water;
-	int64_t window_start_us;
-	uint64_t window_bytes, bytes; /* bytes: since the last time they were counted in the metrics */
 };
 
 /* stream.c: waits a moment for a listener that has no room, until it has. */

@@ -1,13 +1,4 @@
-/*
- * The loop around the replication connection (COPY BOTH).
- *
- * How the socket is read follows what arrives. The server flushes every message by itself, so a reader that wakes for
- * each one spends its time in system calls while it is behind. Three paces, chosen by the rate of the last 20 ms:
- *
- *     each    below 256 KiB/s: every message is reported, and the listener told of idleness, at once
- *     gather  up to 2 ms pass before idleness is told, so that batches get more than one event
- *     fill    above 4 MiB/s: SO_RCVLOWAT lets 64 KiB come together, for at most 20 ms
- */
+/* The loop around the replication connection (COPY BOTH). */
 #include "capture/postgres/incremental.h"
 
 #include <poll.h>
@@ -20,14 +11,8 @@
 #include "core/obj.h"
 #include "core/text.h"
 
-#define WINDOW_US          20000
-#define GATHER_BYTES_PER_S (256u << 10)
-#define FILL_BYTES_PER_S   (4u << 20)
-#define GATHER_MS          2
-#define FILL_MS            20
-#define FILL_BYTES         (64 << 10)
-#define BUFFER_BYTES       "131072" /* of libpq, at least: one call takes what has come together */
-#define BUSY_MS            2
+#define BUFFER_BYTES "131072" /* of libpq, at least: one call takes what has come together */
+#define BUSY_MS      2
 
 /* --- start ------------------------------------------------------------------------------------- */
 
@@ -160,7 +145,7 @@ static void init_stream(tr_pgc *s, tr_pgc_stream *st)
 	st->feedback_interval_ms = s->options->status_interval_ms > 0 ? s->options->status_interval_ms : 10000;
 	if (third_ms > 0 && third_ms < st->feedback_interval_ms)
 		st->feedback_interval_ms = third_ms;
-	st->last_received_us = st->last_news_us = st->last_feedback_us = st->last_ping_us = st->window_start_us = now_us;
+	st->last_received_us = st->last_news_us = st->last_feedback_us = st->last_ping_us = st->pace.window_start_us = now_us;
 	st->next_tick_us = now_us;
 	st->caught_up = s->position.lsn >= s->server.log_end;
 	st->is_tcp =
@@ -272,8 +257,7 @@ static int drain(tr_pgc *s, size_t *count, tr_err *err)
 			return ended(s, err);
 		if (len < 0)
 			return tr_pgc_error(s->repl, NULL, "read the replication stream", err);
-		st->window_bytes += (uint64_t)len;
-		st->bytes += (uint64_t)len;
+		st->pace.bytes += (uint64_t)len;
 		(*count)++;
 		tr_pgc_coming_whole(&st->coming);
 		if (hand_over(s, data, len, err))
@@ -294,7 +278,7 @@ static int take(tr_pgc *s, int64_t end_us, size_t *count, tr_err *err)
 	if (drain(s, count, err))
 		return -1;
 	do {
-		bytes_before = st->bytes;
+		bytes_before = st->pace.bytes;
 		if (st->aside)
 			break;
 		if (!PQconsumeInput(s->repl))
@@ -302,9 +286,9 @@ static int take(tr_pgc *s, int64_t end_us, size_t *count, tr_err *err)
 		st->read_ns = tr_clock_wall_ns();
 		if (drain(s, count, err))
 			return -1;
-		if (st->bytes == bytes_before && tr_pgc_coming_too_long(&st->coming, s->repl, s->options->event_max_bytes))
+		if (st->pace.bytes == bytes_before && tr_pgc_coming_too_long(&st->coming, s->repl, s->options->event_max_bytes))
 			return tr_pgc_large_coming(s, err);
-	} while (st->bytes > bytes_before && !st->aside && tr_clock_mono_us() < end_us);
+	} while (st->pace.bytes > bytes_before && !st->aside && tr_clock_mono_us() < end_us);
 	if (*count > 0)
 		st->last_received_us = tr_clock_mono_us();
 	if (st->has_news)
@@ -325,24 +309,11 @@ static void set_low_water(tr_pgc *s, int bytes)
 static void measure(tr_pgc *s, int64_t now_us)
 {
 	tr_pgc_stream *st = s->stream;
-	int64_t elapsed_us = now_us - st->window_start_us;
-	tr_pgc_pace pace = TR_PGC_PACE_EACH;
+	bool filled = st->pace.kind == TR_PACE_FILL;
 
-	if (elapsed_us < WINDOW_US)
-		return;
-	uint64_t rate = st->window_bytes * 1000000 / (uint64_t)elapsed_us;
-	if (rate >= FILL_BYTES_PER_S)
-		pace = TR_PGC_PACE_FILL;
-	else if (rate >= GATHER_BYTES_PER_S)
-		pace = TR_PGC_PACE_GATHER;
-	if ((pace == TR_PGC_PACE_FILL) != (st->pace == TR_PGC_PACE_FILL))
-		set_low_water(s, pace == TR_PGC_PACE_FILL ? FILL_BYTES : 1);
-	st->pace = pace;
-	st->window_start_us = now_us;
-	st->window_bytes = 0;
-	if (s->metrics && st->bytes)
-		tr_metric_add(s->metrics, TR_M_BYTES_IN, (int64_t)st->bytes);
-	st->bytes = 0;
+	tr_pace_measure(&st->pace, now_us, s->metrics);
+	if ((st->pace.kind == TR_PACE_FILL) != filled)
+		set_low_water(s, filled ? 1 : TR_PACE_FILL_BYTES);
 }
 
 /* Lets more come together when much is coming. True when there is something to read. */
@@ -352,22 +323,14 @@ static int linger(tr_pgc *s, bool *more, tr_err *err)
 	int n;
 
 	*more = false;
-	if (st->pace == TR_PGC_PACE_EACH)
+	if (st->pace.kind == TR_PACE_EACH)
 		return 0;
 	/* A Unix socket has no low-water mark in poll: a short sleep does it. */
-	if (st->pace == TR_PGC_PACE_FILL && !st->is_tcp && tr_pgc_wait(&s->wake, -1, 0, 1, err) < 0)
+	if (st->pace.kind == TR_PACE_FILL && !st->is_tcp && tr_pgc_wait(&s->wake, -1, 0, 1, err) < 0)
 		return -1;
-	n = tr_pgc_wait(&s->wake, PQsocket(s->repl), POLLIN, st->pace == TR_PGC_PACE_FILL ? FILL_MS : GATHER_MS, err);
+	n = tr_pgc_wait(&s->wake, PQsocket(s->repl), POLLIN, tr_pace_linger_ms(&st->pace), err);
 	*more = n > 0;
 	return n < 0 ? -1 : 0;
-}
-
-/* What comes steadily, with never a pause of GATHER_MS, must not wait for one. While much comes, batches get full. */
-static bool still_gathers(tr_pgc_stream *st)
-{
-	if (st->gather_since_us == 0)
-		st->gather_since_us = tr_clock_mono_us();
-	return st->pace == TR_PGC_PACE_FILL || tr_clock_mono_us() - st->gather_since_us < GATHER_MS * 1000;
 }
 
 /* --- the loop ---------------------------------------------------------------------------------- */
@@ -376,7 +339,7 @@ static int tell_idle(tr_pgc *s, tr_err *err)
 {
 	tr_pgc_stream *st = s->stream;
 
-	st->gather_since_us = 0;
+	tr_pace_idle(&st->pace);
 	if (!st->in_txn)
 		atomic_store_explicit(&s->lag.newest_commit_us, 0, memory_order_relaxed);
 	return st->listener->idle(st->listener, err) == TR_LISTEN_FAILED ? -1 : 0;
@@ -395,8 +358,8 @@ static int await(tr_pgc *s, int64_t now_us, int64_t end_us, tr_err *err)
 			   ? -1
 			   : 0;
 	/* A low-water mark would hold back the few bytes that a quiet server sends. */
-	if (st->pace == TR_PGC_PACE_FILL && wait_us > FILL_MS * 1000)
-		wait_us = FILL_MS * 1000;
+	if (st->pace.kind == TR_PACE_FILL && wait_us > TR_PACE_FILL_MS * 1000)
+		wait_us = TR_PACE_FILL_MS * 1000;
 	if (nudge_us < wait_us)
 		wait_us = nudge_us > 0 ? nudge_us : 0;
 	other = tr_pgc_incremental_socket(s, &wait_us);
@@ -433,7 +396,7 @@ int tr_pgc_stream_read(tr_pgc *s, tr_listener *l, int wait_ms, tr_err *err)
 		if (!st->aside && now_us < end_us) {
 			if (linger(s, &more, err))
 				return -1;
-			if (more && still_gathers(st))
+			if (more && tr_pace_gathers(&st->pace, tr_clock_mono_us()))
 				continue;
 			if (tell_idle(s, err))
 				return -1;

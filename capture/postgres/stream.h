@@ -5,12 +5,10 @@
 #ifndef TR_CAPTURE_POSTGRES_STREAM_H
 #define TR_CAPTURE_POSTGRES_STREAM_H
 
+#include "capture/pace.h"
 #include "capture/postgres/large.h"
 
 #define TR_PGC_ORIGIN_MAX 512
-
-/* How the socket is read, by what arrives: see stream.c. */
-typedef enum tr_pgc_pace { TR_PGC_PACE_EACH, TR_PGC_PACE_GATHER, TR_PGC_PACE_FILL } tr_pgc_pace;
 
 struct tr_pgc_stream {
 	tr_pg_decoder *decoder;
@@ -49,12 +47,8 @@ struct tr_pgc_stream {
 	int64_t last_received_us, last_news_us, last_feedback_us, last_ping_us, next_tick_us;
 	bool has_news; /* `received` has moved since last_news_us was taken */
 	bool caught_up;
-	/* pace */
-	tr_pgc_pace pace;
-	bool is_tcp;
-	int64_t window_start_us;
-	int64_t gather_since_us; /* 0 = nothing is held back */
-	uint64_t window_bytes, bytes; /* bytes: since the last time they were counted in the metrics */
+	tr_pace pace;
+	bool is_tcp; /* the socket knows low-water marks */
 };
 
 /* wire.c: reports an event outside of transactions, when the listener has room. */
