@@ -4,7 +4,7 @@
  * Safe because of the order, and only because of it:
  *   - the sink returns batches in the order they were sent, and only when every record in them is durable there, so the
  *     position of a settled batch covers nothing that could still be lost;
- *   - `save` returns only when the record is on stable storage;
+ *   - `save` returns only when the record is on stable storage (whichever thread waits for that: state/saver.h);
  *   - only then is the position confirmed, after which the server may forget the log before it.
  * A crash between any two arrows leaves confirmed <= recorded <= delivered, and the next start reads from what is recorded.
  *
@@ -19,6 +19,8 @@
 
 /* So much in a transaction is worth waiting for as long as a commit takes. */
 #define WAIT_BYTES (64u << 10)
+/* While a save is under way, how often it is asked for. */
+#define LOOK_MS 5
 
 void tr_commit_init(tr_commit *c, tr_pipeline *p, tr_sink *sink)
 {
@@ -154,6 +156,8 @@ static int transaction_due_ms(const tr_commit *c, bool idle)
 
 int tr_commit_due_ms(const tr_commit *c, bool idle)
 {
+	if (c->saving)
+		return LOOK_MS;
 	if (c->urgent)
 		return 0;
 	if (c->p->transactional)
@@ -161,25 +165,25 @@ int tr_commit_due_ms(const tr_commit *c, bool idle)
 	return c->dirty ? remaining_ms(c->last_save_us, c->p->config->state_interval_ms) : sign_due_ms(c);
 }
 
-static void publish(tr_commit *c)
+static void publish(tr_commit *c, tr_slice position, int64_t newest_commit_us)
 {
 	tr_pipeline *p = c->p;
+	size_t n = position.len;
 
 	pthread_mutex_lock(&p->lock);
-	size_t n = p->record.position.len;
 	if (n > 0 && n < sizeof(p->position)) {
-		memcpy(p->position, p->record.position.data, n);
+		memcpy(p->position, position.ptr, n);
 		p->position[n] = 0;
 	} else if (n > 0) {
-		memcpy(p->position, p->record.position.data, sizeof(p->position) - 4);
+		memcpy(p->position, position.ptr, sizeof(p->position) - 4);
 		memcpy(p->position + sizeof(p->position) - 4, "...", 4);
 	}
 	p->saved_us = tr_clock_mono_us();
 	p->saves++;
 	pthread_cond_broadcast(&p->changed);
 	pthread_mutex_unlock(&p->lock);
-	if (c->newest_commit_us > 0) {
-		int64_t latency_us = tr_clock_wall_ns() / 1000 - c->newest_commit_us;
+	if (newest_commit_us > 0) {
+		int64_t latency_us = tr_clock_wall_ns() / 1000 - newest_commit_us;
 		tr_metric_set(&p->metrics, TR_M_TRANSACTION_LATENCY, latency_us > 0 ? latency_us : 0);
 	}
 }
@@ -200,10 +204,9 @@ static int save_in_transaction(tr_commit *c, tr_err *err)
 	return p->store->ops->committed ? p->store->ops->committed(p->store, &p->record, err) : 0;
 }
 
-static int save(tr_commit *c, tr_err *err)
+static void number_record(tr_commit *c)
 {
 	tr_pipeline *p = c->p;
-	int result;
 
 	tr_writer_reset(&p->record.owner);
 	if (tr_owner_signs(p) && !c->leaves)
@@ -211,23 +214,20 @@ static int save(tr_commit *c, tr_err *err)
 	p->record.sequence++;
 	p->record.delivery = p->transactional ? TR_STATE_EXACTLY_ONCE : TR_STATE_AT_LEAST_ONCE;
 	tr_record_state_stamp(&p->record, p->record.saved_at_ms);
+}
+
+static int save(tr_commit *c, tr_err *err)
+{
+	tr_pipeline *p = c->p;
+	int result;
+
+	number_record(c);
 	result = p->transactional ? save_in_transaction(c, err) : p->store->ops->save(p->store, &p->record, err);
 	if (result != 0)
 		p->record.sequence--;
 	else
 		c->signed_us = tr_clock_mono_us();
 	return result;
-}
-
-int tr_commit_sign(tr_commit *c, tr_err *err)
-{
-	if (!tr_owner_signs(c->p))
-		return 0;
-	if (save(c, err) != 0)
-		return -1;
-	c->p->owner = true;
-	c->p->fenced = false;
-	return 0;
 }
 
 void tr_commit_leave(tr_commit *c)
@@ -245,30 +245,103 @@ void tr_commit_abandon(tr_commit *c)
 	c->open = false;
 }
 
+/* From here the position is durable, so the server may be told: a crash before this line only means that it tells the same log
+ * again, which the start drops by the recorded position. */
+static void recorded(tr_commit *c, tr_slice position)
+{
+	tr_pipeline *p = c->p;
+
+	tr_failpoint_at(TR_FP_RECORDED);
+	if (position.len > 0) {
+		p->source->ops->confirm(p->source, position);
+		tr_metric_touch(&p->metrics, TR_M_CONFIRMED);
+	}
+	tr_failpoint_at(TR_FP_CONFIRMED);
+}
+
+static void count_save(tr_commit *c, int64_t begun_us)
+{
+	tr_metric_add(&c->p->metrics, TR_M_SAVES, 1);
+	c->took_us = tr_clock_mono_us() - begun_us;
+	tr_metric_add(&c->p->metrics, TR_M_SAVE_TIME, c->took_us);
+	c->last_save_us = tr_clock_mono_us();
+}
+
+/* A save that was left to the saver: when it is over, its position is recorded. */
+static int end_saving(tr_commit *c, bool wait, tr_err *err)
+{
+	int ended = c->saving ? tr_saver_end(c->saver, wait, err) : 0;
+
+	if (ended == 0)
+		return 0;
+	c->saving = false;
+	if (ended < 0)
+		return -1;
+	tr_slice position = tr_writer_view(&tr_saver_record(c->saver)->position);
+	count_save(c, c->save_begun_us);
+	recorded(c, position);
+	publish(c, position, c->saving_commit_us);
+	c->signed_us = tr_clock_mono_us();
+	return 0;
+}
+
+static int begin_saving(tr_commit *c, tr_err *err)
+{
+	if (!c->saver && tr_saver_new(&c->saver, c->p->store, err) != 0)
+		return -1;
+	tr_failpoint_at(TR_FP_DELIVERED);
+	c->save_begun_us = tr_clock_mono_us();
+	c->saving_commit_us = c->newest_commit_us;
+	number_record(c);
+	if (tr_saver_begin(c->saver, &c->p->record, err) != 0)
+		return -1;
+	c->saving = true;
+	c->dirty = false;
+	return 0;
+}
+
+int tr_commit_sign(tr_commit *c, tr_err *err)
+{
+	if (!tr_owner_signs(c->p))
+		return 0;
+	if (end_saving(c, true, err) != 0 || save(c, err) != 0)
+		return -1;
+	c->p->owner = true;
+	c->p->fenced = false;
+	return 0;
+}
+
 int tr_commit_save(tr_commit *c, tr_err *err)
 {
 	tr_pipeline *p = c->p;
 
+	if (end_saving(c, true, err) != 0)
+		return -1;
 	if (!c->dirty && !c->open)
 		return sign_due_ms(c) == 0 ? tr_commit_sign(c, err) : 0;
 	tr_failpoint_at(TR_FP_DELIVERED);
-	int64_t begin_us = tr_clock_mono_us();
+	int64_t begun_us = tr_clock_mono_us();
 	if (save(c, err) != 0)
 		return -1;
-	tr_metric_add(&p->metrics, TR_M_SAVES, 1);
-	c->took_us = tr_clock_mono_us() - begin_us;
-	tr_metric_add(&p->metrics, TR_M_SAVE_TIME, c->took_us);
-	tr_failpoint_at(TR_FP_RECORDED);
-	/* From here the position is durable, so the server may be told: a crash before this line only means that it tells the
-	 * same log again, which the start drops by the recorded position. */
-	if (p->record.position.len > 0) {
-		p->source->ops->confirm(p->source, tr_writer_view(&p->record.position));
-		tr_metric_touch(&p->metrics, TR_M_CONFIRMED);
-	}
-	tr_failpoint_at(TR_FP_CONFIRMED);
-	c->last_save_us = tr_clock_mono_us();
+	count_save(c, begun_us);
+	recorded(c, tr_writer_view(&p->record.position));
 	if (c->dirty) /* else only rows of a snapshot: the record says what it said */
-		publish(c);
+		publish(c, tr_writer_view(&p->record.position), c->newest_commit_us);
 	c->dirty = c->urgent = false;
 	return 0;
+}
+
+int tr_commit_turn(tr_commit *c, bool idle, tr_err *err)
+{
+	if (end_saving(c, c->urgent, err) != 0)
+		return -1;
+	if (c->saving || tr_commit_due_ms(c, idle) != 0)
+		return 0;
+	return c->p->transactional || c->urgent || !c->dirty ? tr_commit_save(c, err) : begin_saving(c, err);
+}
+
+void tr_commit_release(tr_commit *c)
+{
+	tr_saver_free(c->saver);
+	c->saver = NULL;
 }

@@ -64,7 +64,7 @@ static int settle(delivery *d, int wait_ms, tr_err *err)
 	/* A transaction holds all that was sent, so it ends only when all of that has settled. */
 	if (d->s->p->transactional && d->in_flight > 0)
 		return 0;
-	return tr_commit_due_ms(&d->commit, is_idle(d)) == 0 ? tr_commit_save(&d->commit, err) : 0;
+	return tr_commit_turn(&d->commit, is_idle(d), err);
 }
 
 static int send(delivery *d, tr_batch *batch, tr_err *err)
@@ -197,6 +197,7 @@ void *tr_delivery_thread(void *session)
 		discard(s);
 		s->p->source->ops->interrupt(s->p->source);
 	}
+	tr_commit_release(&d.commit);
 	atomic_store(&s->p->oldest_unsettled_us, 0);
 	/* Whoever waits for the end, or for a note to become durable (and so looks at `failed`), is told. */
 	pthread_mutex_lock(&s->p->lock);

@@ -15,6 +15,7 @@
 #include "core/obj.h"
 #include "core/ring.h"
 #include "pipeline/pipeline.h"
+#include "state/saver.h"
 
 typedef struct tr_session tr_session;
 
@@ -144,6 +145,10 @@ typedef struct tr_commit {
 	uint64_t bytes;            /* sent in it */
 	bool dirty;                /* something settled is not in the durable record */
 	bool urgent;               /* a note waits: save at once */
+	tr_saver *saver;           /* at least once: saves beside the deliveries; NULL until the first such save */
+	bool saving;               /* a save of its is under way */
+	int64_t save_begun_us;     /* monotonic */
+	int64_t saving_commit_us;  /* newest_commit_us as it was then */
 	bool leaves;               /* the last save takes our name off the record */
 	int64_t signed_us;         /* monotonic; when the record was written last, whatever it said */
 	int64_t last_save_us;      /* monotonic */
@@ -155,12 +160,16 @@ int tr_commit_sending(tr_commit *c, const tr_batch *batch, tr_err *err);
 int tr_commit_settled(tr_commit *c, const tr_batch *batch, tr_err *err);
 /* Milliseconds until the next save is due: 0 = now, -1 = nothing to save. idle: all is settled and nothing waits. */
 int tr_commit_due_ms(const tr_commit *c, bool idle);
-/* With transactions: everything sent must be settled, for it is committed with the record. */
+/* One step of it when it is due (see tr_commit_due_ms): at least once it may be left to the saver, and is ended by a later call. */
+int tr_commit_turn(tr_commit *c, bool idle, tr_err *err);
+/* Durable on return. With transactions: everything sent must be settled, for it is committed with the record. */
 int tr_commit_save(tr_commit *c, tr_err *err);
 /* Writes the record as it is, with our name. First of all in a session: whoever had the pipeline reads there that it is ours. */
 int tr_commit_sign(tr_commit *c, tr_err *err);
 /* The next save is the last one of this run. */
 void tr_commit_leave(tr_commit *c);
+/* Waits for a save that is under way; what it says is not told to the source any more. */
+void tr_commit_release(tr_commit *c);
 /* The session ends without what was not saved: takes it back where the sink can. */
 void tr_commit_abandon(tr_commit *c);
 

@@ -36,6 +36,27 @@ void tr_record_state_release(tr_record_state *r)
 	tr_writer_release(&r->tables);
 }
 
+static bool copy_text(tr_writer *to, const tr_writer *from)
+{
+	tr_writer_reset(to);
+	tr_writer_slice(to, tr_writer_view(from));
+	return tr_writer_ok(to);
+}
+
+int tr_record_state_copy(tr_record_state *to, const tr_record_state *from, tr_err *err)
+{
+	to->snapshot = from->snapshot;
+	to->delivery = from->delivery;
+	to->reset = from->reset;
+	to->sequence = from->sequence;
+	to->saved_at_ms = from->saved_at_ms;
+	if (copy_text(&to->pipeline, &from->pipeline) && copy_text(&to->sink, &from->sink) && copy_text(&to->owner, &from->owner) &&
+	    copy_text(&to->identity, &from->identity) && copy_text(&to->position, &from->position) &&
+	    copy_text(&to->tables, &from->tables))
+		return 0;
+	return tr_err_set(err, TR_E_MEMORY, "the state's record could not be copied");
+}
+
 void tr_record_state_stamp(tr_record_state *r, int64_t after_ms)
 {
 	int64_t now_ms = tr_clock_wall_ns() / 1000000;

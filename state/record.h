@@ -40,6 +40,8 @@ typedef struct tr_record_state {
 
 void tr_record_state_init(tr_record_state *r);
 void tr_record_state_release(tr_record_state *r);
+/* All of `from` into `to`, which was initialised. MEMORY. */
+int tr_record_state_copy(tr_record_state *to, const tr_record_state *from, tr_err *err);
 /* It is saved now, and after the one that was saved at the given time, whatever happened to the clock in between. */
 void tr_record_state_stamp(tr_record_state *r, int64_t after_ms);
 int tr_record_state_encode(const tr_record_state *r, const char *pipeline, tr_writer *out, tr_err *err);
