@@ -258,16 +258,21 @@ class Stream(Case):
             program.terminate()
 
     def test_a_commit_that_the_walsender_sleeps_through(self):
-        """Since PostgreSQL 16 about one in ten of commits like these wakes no walsender; here it would come with the next one."""
+        """Since PostgreSQL 16 about one in ten of commits like these wakes no walsender; here it would come with the next one, 250 ms
+        later. A machine that is busy with other things delays some, too, so there are three tries; without us, each would fail."""
         self.db = self.database("CREATE TABLE t (id int PRIMARY KEY, a int)")
         job = self.kafka_job(self.db, source={"status_interval": "10s"})
+        worst = []
         with job.background() as program:
             program.wait_state()
-            self.db.psql("\n".join(f"ALTER TABLE t ALTER a SET DEFAULT {i};\nINSERT INTO t VALUES ({i});\nSELECT pg_sleep(0.25);" for i in range(40)))
-            eventually(lambda: len(self.values("t")) == 40)
+            while len(worst) < 3 and min(worst, default=250) >= 200:
+                first = 40 * len(worst)
+                self.db.psql("\n".join(f"ALTER TABLE t ALTER a SET DEFAULT {i};\nINSERT INTO t VALUES ({i});\nSELECT pg_sleep(0.25);"
+                                       for i in range(first, first + 40)))
+                eventually(lambda: len(self.values("t")) == first + 40)
+                worst.append(max(v["ts_ms"] - v["source"]["ts_ms"] for v in self.values("t") if v["after"]["id"] >= first))
             self.assertEqual(program.terminate(), 0)
-        delays = sorted(v["ts_ms"] - v["source"]["ts_ms"] for v in self.values("t"))
-        self.assertLess(delays[-2], 200, delays)
+        self.assertLess(min(worst), 200, worst)
 
     def test_a_steady_flow_is_not_held_back(self):
         self.db = self.database("CREATE TABLE t (id int PRIMARY KEY, s text)")
