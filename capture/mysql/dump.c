@@ -112,7 +112,7 @@ static int fatal_of_log(const char *text, tr_err *err)
 static int too_large(const tr_myc *s, tr_err *err)
 {
 	tr_err_set(err, TR_E_BATCH_LIMIT, "an event of the log is larger than %zu bytes", event_max(s));
-	return tr_err_hint(err, "Nothing was skipped. Raise limits.memory: a single event may take a quarter of it.");
+	return tr_err_hint(err, "Nothing was skipped. Raise limits.memory: a single event may take a quarter of it, also one of a table that is not captured.");
 }
 
 static int failed(tr_myc_dump *d, tr_err *err)

@@ -263,6 +263,18 @@ static int decode(tr_myc *s, tr_slice event, tr_err *err)
 	return tr_bl_decode(st->decoder, event, err);
 }
 
+/* Which event was too large to be taken from the server. */
+static void describe_event(const tr_myc_stream *st, tr_err *err)
+{
+	tr_writer text;
+
+	tr_writer_init(&text, 4096);
+	tr_bl_describe_next(st->decoder, &text);
+	if (tr_writer_ok(&text))
+		tr_err_detail(err, "it is at %.*s", (int)text.len, (const char *)text.data);
+	tr_writer_release(&text);
+}
+
 /* Everything that is there, until the time is over. *busy: the listener has no room for the next event. */
 static int take(tr_myc *s, int64_t end_us, bool *busy, tr_err *err)
 {
@@ -282,6 +294,8 @@ static int take(tr_myc *s, int64_t end_us, bool *busy, tr_err *err)
 			return 0;
 		}
 		got = tr_myc_dump_next(st->dump, 0, &event, err);
+		if (got < 0 && err->code == TR_E_BATCH_LIMIT)
+			describe_event(st, err);
 		if (got <= 0)
 			return got;
 		if (decode(s, event, err))

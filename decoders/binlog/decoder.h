@@ -124,6 +124,8 @@ int tr_bl_read_rows_query(tr_bl_cursor *c, tr_err *err);
 int tr_bl_read_annotate(tr_bl_cursor *c, tr_err *err);
 
 /* table_map.c */
+/* The tables of the statement under way. */
+void tr_bl_list_tables(const tr_bl_decoder *d, tr_writer *out);
 int tr_bl_read_table_map(tr_bl_cursor *c, tr_err *err);
 /* NULL when no TABLE_MAP of this statement has named it. */
 tr_bl_shape *tr_bl_find_shape(tr_bl_decoder *d, uint64_t id);

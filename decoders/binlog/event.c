@@ -462,6 +462,12 @@ static void give_back_buffers(tr_bl_decoder *d)
 	}
 }
 
+void tr_bl_describe_next(const tr_bl_decoder *d, tr_writer *out)
+{
+	tr_writer_format(out, "%s:%llu", d->file[0] ? d->file : "(unnamed log)", (unsigned long long)d->position);
+	tr_bl_list_tables(d, out);
+}
+
 int tr_bl_decode(tr_bl_decoder *d, tr_slice event, tr_err *err)
 {
 	tr_bl_cursor c = {.d = d};

@@ -18,6 +18,7 @@
 
 #include "core/arena.h"
 #include "core/reader.h"
+#include "core/writer.h"
 #include "events/change.h"
 
 #define TR_BL_COLUMNS_MAX 4096   /* of a table */
@@ -218,6 +219,8 @@ void tr_bl_decoder_free(tr_bl_decoder *d);
 int tr_bl_decoder_at(tr_bl_decoder *d, const char *file, uint64_t position, tr_err *err);
 /* Decodes one event, header and checksum included. */
 int tr_bl_decode(tr_bl_decoder *d, tr_slice event, tr_err *err);
+/* For people: the place of the event to come, and the tables whose rows it may hold, if a statement has named some. */
+void tr_bl_describe_next(const tr_bl_decoder *d, tr_writer *out);
 
 /*
  * MariaDB's temporal columns in its format before 10.1 (mysql56_temporal_format=OFF, or a table from then) have a fraction

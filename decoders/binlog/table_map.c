@@ -60,6 +60,19 @@ static void make_room(tr_bl_decoder *d)
 		drop_shape(d, oldest);
 }
 
+void tr_bl_list_tables(const tr_bl_decoder *d, tr_writer *out)
+{
+	const char *before = ", rows of ";
+
+	for (size_t i = 0; i < TR_BL_SHAPE_BUCKETS; i++)
+		for (const tr_bl_shape *s = d->buckets[i]; s; s = s->next)
+			if (s->statement == d->statement) {
+				tr_writer_format(out, "%s\"%.*s.%.*s\"", before, (int)s->table.database.len,
+						 (const char *)s->table.database.ptr, (int)s->table.name.len, (const char *)s->table.name.ptr);
+				before = " or ";
+			}
+}
+
 static tr_slice read_name(tr_reader *r)
 {
 	tr_slice name = tr_reader_bytes(r, tr_bl_packed(r));

@@ -197,6 +197,9 @@ class Stream(MySqlCase):
         job.write({**job.config, "limits": {"memory": "256MiB"}})
         self.assert_ok(job.once())
         self.db.sql(insert.format(2) + " INSERT INTO t VALUES (3, 'small');")
+        job.write({**job.config, "limits": {"memory": "64MiB"}})
+        self.assert_fails(job.once(), 65, "TR308", str(16 << 20), hint="limits.memory", detail=f'rows of "{self.tag}.t"')
+        job.write({**job.config, "limits": {"memory": "256MiB"}})
         self.assert_ok(job.once())
         lines = [json.loads(line) for p in sorted((self.folder / "out").glob(f"*{self.tag}.t-*.jsonl")) for line in open(p, encoding="utf-8")]
         after = [(line.get("value") or line)["after"] for line in lines]
