@@ -75,6 +75,8 @@ struct tr_listener {
 	tr_listen (*idle)(tr_listener *l, tr_err *err);
 	/* A snapshot reader finished a table (or ctid range): rows so far may be sealed; done/total in rows for progress. */
 	tr_listen (*snapshot_progress)(tr_listener *l, const tr_table *table, uint64_t rows, bool table_done, tr_err *err);
+	/* A snapshot reader is about to wait for other readers, who may need what it holds: all of it has to go on its way. */
+	tr_listen (*pause)(tr_listener *l, tr_err *err);
 	tr_catalogue *catalogue; /* to compile tables */
 };
 #define TR_LISTENER_MAGIC 0x11573e01u

@@ -201,6 +201,27 @@ static tr_listen on_snapshot_progress(tr_listener *l, const tr_table *table, uin
 	return TR_LISTEN_OK;
 }
 
+static void put_back(tr_host_listener *h)
+{
+	tr_emitter_batch(h->emitter, NULL);
+	tr_batch_put_back(h->batch);
+	h->batch = NULL;
+}
+
+static bool holds_nothing(const tr_host_listener *h)
+{
+	return h->batch && h->batch->count == 0 && h->batch->transactions == 0;
+}
+
+static tr_listen on_pause(tr_listener *l, tr_err *err)
+{
+	tr_host_listener *h = self(l);
+
+	if (holds_nothing(h))
+		put_back(h);
+	return seal(h, false, err) == 0 ? TR_LISTEN_OK : failed(h, err);
+}
+
 static int listener_new(tr_host_listener **out, tr_session *s, bool stream, tr_err *err)
 {
 	tr_host_listener *h = calloc(1, sizeof(*h));
@@ -209,7 +230,8 @@ static int listener_new(tr_host_listener **out, tr_session *s, bool stream, tr_e
 	if (!h)
 		return tr_err_set(err, TR_E_MEMORY, "a listener could not be made");
 	h->base = (tr_listener){.magic = TR_LISTENER_MAGIC, .ready = ready, .begin = on_begin, .change = on_change,
-	    .commit = on_commit, .idle = on_idle, .snapshot_progress = on_snapshot_progress, .catalogue = s->p->catalogue};
+	    .commit = on_commit, .idle = on_idle, .snapshot_progress = on_snapshot_progress, .pause = on_pause,
+	    .catalogue = s->p->catalogue};
 	h->magic = LISTENER_OF_MAGIC;
 	h->s = s;
 	h->stream = stream;
@@ -248,11 +270,8 @@ int tr_host_listener_free(tr_host_listener *h, bool discard, tr_err *err)
 
 	if (!h)
 		return 0;
-	if (h->batch && (discard || (h->batch->count == 0 && h->batch->transactions == 0))) {
-		tr_emitter_batch(h->emitter, NULL);
-		tr_batch_put_back(h->batch);
-		h->batch = NULL;
-	}
+	if (h->batch && (discard || holds_nothing(h)))
+		put_back(h);
 	result = seal(h, false, err);
 	tr_emitter_free(h->emitter);
 	tr_writer_release(&h->last_position);

@@ -398,6 +398,9 @@ static int read_all(tr_pgc_reader *r, tr_err *err)
 	while ((task = next_task(r->run)))
 		if (run_task(r, task, err))
 			return -1;
+	/* The others may need the batch that this one has, for as long as they read. */
+	if (r->listener->pause(r->listener, err) == TR_LISTEN_FAILED)
+		return -1;
 	if (meet(r))
 		return emit_held(r, false, true, err);
 	return r->held && !r->run->failed ? emit_finished(r, err) : 0;

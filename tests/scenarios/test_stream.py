@@ -257,6 +257,14 @@ class Stream(Case):
             program.check_alive()
             program.terminate()
 
+    def test_readers_that_are_done_keep_no_batch_from_the_others(self):
+        """More readers than batches, and a table that goes on when the others are read."""
+        small = "".join(f"CREATE TABLE t{i:02} (id int PRIMARY KEY); INSERT INTO t{i:02} SELECT generate_series(1, 10);" for i in range(15))
+        self.db = self.database(small + "CREATE TABLE zlarge (id int PRIMARY KEY, s text);"
+                                        "INSERT INTO zlarge SELECT g, repeat('x', 100) FROM generate_series(1, 60000) g; ANALYZE")
+        job = self.file_job(self.db, snapshot={"readers": 16}, limits={"memory": "4MiB"}, events={"format": "json"})
+        self.assert_ok(job.once(timeout=90))
+
     def test_a_commit_that_the_walsender_sleeps_through(self):
         """Since PostgreSQL 16 about one in ten of commits like these wakes no walsender; here it would come with the next one, 250 ms
         later. A machine that is busy with other things delays some, too, so there are three tries; without us, each would fail."""

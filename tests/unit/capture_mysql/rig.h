@@ -437,6 +437,7 @@ static void rig_catalogue(rig *r)
 				.change = rig_change,
 				.commit = rig_commit,
 				.idle = rig_idle,
+				.pause = rig_idle,
 				.catalogue = r->catalogue};
 }
 

@@ -127,6 +127,7 @@ static void mirror_init(mirror *m, rig *r)
 				.commit = mirror_edge,
 				.idle = mirror_idle,
 				.snapshot_progress = mirror_progress,
+				.pause = mirror_idle,
 				.catalogue = r->catalogue};
 	pthread_mutex_init(&m->lock, NULL);
 	for (int t = 0; t < 2; t++) {
@@ -438,6 +439,7 @@ static void count_keys(rig *r, size_t type)
 			       .ready = mirror_ready,
 			       .change = counter_change,
 			       .snapshot_progress = counter_progress,
+			       .pause = mirror_idle,
 			       .catalogue = r->catalogue};
 	pthread_mutex_init(&k.lock, NULL);
 	const tr_snapshot_host host = {.context = &k.base, .listener = host_listener, .release = host_release};

@@ -301,6 +301,7 @@ static void rig_listener_init(rig *r, rig_listener *l)
 				.commit = rig_commit,
 				.idle = rig_idle,
 				.snapshot_progress = rig_progress,
+				.pause = rig_idle,
 				.catalogue = r->catalogue};
 	l->r = r;
 }
