@@ -67,7 +67,7 @@ static int take_position(tr_commit *c, const tr_batch *batch, tr_err *err)
 	tr_writer_slice(&r->position, tr_writer_view(&batch->position));
 	if (!tr_writer_ok(&r->position))
 		return tr_err_set(err, TR_E_MEMORY, "the position of batch %llu could not be kept", (unsigned long long)batch->sequence);
-	c->dirty = true;
+	c->dirty = c->p->unsaved = true;
 	return 0;
 }
 
@@ -90,7 +90,7 @@ static int take_note(tr_commit *c, tr_batch_note note, tr_err *err)
 	}
 	if (note == TR_NOTE_SNAPSHOT_DONE)
 		r->snapshot = TR_SNAPSHOT_DONE;
-	c->dirty = c->urgent = true;
+	c->dirty = c->urgent = c->p->unsaved = true;
 	return 0;
 }
 
@@ -100,7 +100,7 @@ int tr_commit_settled(tr_commit *c, const tr_batch *batch, tr_err *err)
 	if (batch->progress.len > 0) {
 		tr_writer_reset(&c->p->record.tables);
 		tr_writer_slice(&c->p->record.tables, tr_writer_view(&batch->progress));
-		c->dirty = true;
+		c->dirty = c->p->unsaved = true;
 	}
 	tr_metric_add(&c->p->metrics, TR_M_BYTES_OUT, (int64_t)batch->bytes.len);
 	if (batch->last_commit_us > c->newest_commit_us)
@@ -223,11 +223,24 @@ static int save(tr_commit *c, tr_err *err)
 
 	number_record(c);
 	result = p->transactional ? save_in_transaction(c, err) : p->store->ops->save(p->store, &p->record, err);
-	if (result != 0)
+	if (result != 0) {
 		p->record.sequence--;
-	else
-		c->signed_us = tr_clock_mono_us();
-	return result;
+		return -1;
+	}
+	c->signed_us = tr_clock_mono_us();
+	p->unsaved = false;
+	return 0;
+}
+
+int tr_commit_make_up(tr_pipeline *p, tr_err *err)
+{
+	tr_commit c;
+
+	/* With transactions the record was read anew, behind the fence. */
+	if (p->transactional || !p->unsaved)
+		return 0;
+	tr_commit_init(&c, p, NULL);
+	return save(&c, err);
 }
 
 void tr_commit_leave(tr_commit *c)
@@ -277,6 +290,7 @@ static int end_saving(tr_commit *c, bool wait, tr_err *err)
 	c->saving = false;
 	if (ended < 0)
 		return -1;
+	c->p->unsaved = c->dirty;
 	tr_slice position = tr_writer_view(&tr_saver_record(c->saver)->position);
 	count_save(c, c->save_begun_us);
 	recorded(c, position);

@@ -14,6 +14,7 @@ typedef struct delivery {
 	tr_session *s;
 	tr_commit commit;
 	size_t in_flight; /* batches sent, not collected */
+	bool sending;     /* a batch that is counted to the open transaction waits for the sink to take it */
 } delivery;
 
 static int collect(delivery *d, tr_err *err)
@@ -62,7 +63,7 @@ static int settle(delivery *d, int wait_ms, tr_err *err)
 	if (d->s->sink->ops->poll(d->s->sink, d->in_flight > 0 ? wait_ms : 0, err) != 0 || collect(d, err) != 0)
 		return -1;
 	/* A transaction holds all that was sent, so it ends only when all of that has settled. */
-	if (d->s->p->transactional && d->in_flight > 0)
+	if (d->s->p->transactional && (d->in_flight > 0 || d->sending))
 		return 0;
 	return tr_commit_turn(&d->commit, is_idle(d), err);
 }
@@ -77,6 +78,7 @@ static int send(delivery *d, tr_batch *batch, tr_err *err)
 		return -1;
 	}
 	tr_failpoint_at(TR_FP_SEND);
+	d->sending = true;
 	while ((sent = sink->ops->send(sink, batch, err)) == 1) {
 		if (deadline_passed(d->s)) {
 			tr_batch_put_back(batch);
@@ -87,6 +89,7 @@ static int send(delivery *d, tr_batch *batch, tr_err *err)
 		if (sent == -1)
 			break;
 	}
+	d->sending = false;
 	if (sent != 0) {
 		tr_batch_put_back(batch);
 		return -1;

@@ -27,6 +27,7 @@ struct tr_pipeline {
 	/* made at start, freed at the end */
 	tr_store *store;
 	bool loaded;                /* the record was read */
+	bool unsaved;               /* the record says more than the durable one */
 	bool transactional;         /* exactly once: the record travels in the sink's transactions */
 	char transactional_id[320];
 	char instance[96];          /* of this run of the pipeline, as it signs its records */
@@ -166,6 +167,9 @@ int tr_commit_turn(tr_commit *c, bool idle, tr_err *err);
 int tr_commit_save(tr_commit *c, tr_err *err);
 /* Writes the record as it is, with our name. First of all in a session: whoever had the pipeline reads there that it is ours. */
 int tr_commit_sign(tr_commit *c, tr_err *err);
+/* At the beginning of a session: what an earlier one delivered and could not save is made durable, before the source hears of it
+ * or reads on from it. */
+int tr_commit_make_up(tr_pipeline *p, tr_err *err);
 /* The next save is the last one of this run. */
 void tr_commit_leave(tr_commit *c);
 /* Waits for a save that is under way; what it says is not told to the source any more. */

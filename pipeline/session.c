@@ -59,7 +59,7 @@ int tr_session_open(tr_session *s, tr_pipeline *p, tr_err *err)
 	if ((p->transactional || !p->loaded) && tr_pipeline_load(p, err) != 0)
 		return -1;
 	tr_failpoint_at(TR_FP_LOADED);
-	if (tr_owner_check_after(p, err) != 0 || check_sink(s, err) != 0)
+	if (tr_owner_check_after(p, err) != 0 || check_sink(s, err) != 0 || tr_commit_make_up(p, err) != 0)
 		return -1;
 	if (pthread_create(&s->delivery, NULL, tr_delivery_thread, s) != 0)
 		return tr_err_set(err, TR_E_SYSTEM, "the delivery thread could not be started");
