@@ -375,7 +375,7 @@ static tr_myc_position position_of(const tr_myc *s)
 
 	p.incremental = s->incremental->progress.text;
 	/* Until the transaction of the stored position has come again, that is still the truth about it. */
-	if (!p.tx[0] && st->group.open && st->group.index > 0) {
+	if (!p.tx[0] && st->group.open && (st->group.index > 0 || st->group.ddl_told)) {
 		memcpy(p.tx, st->group.tx, sizeof(p.tx));
 		p.index = st->group.index;
 		p.filter = st->filter;

@@ -31,6 +31,7 @@ typedef struct tr_myc_group {
 	int64_t commit_us; /* 0 = the events' own times */
 	int64_t time_us;   /* of its first event, whole seconds */
 	uint64_t index;    /* rows and truncates of captured tables so far */
+	bool ddl_told;     /* the record of its DDL was reported (CREATE TABLE ... SELECT goes on with rows) */
 	char xa_xid[TR_MYC_XID_TEXT];
 } tr_myc_group;
 
