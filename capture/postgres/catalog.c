@@ -190,7 +190,7 @@ static int merge_facts(tr_pgc_relation *rel, const tr_pgc_facts *facts)
 		column->not_null = column->not_null && !rel->null_seen[i];
 		column->generated = fits && fact->generated;
 		column->default_expr = NULL;
-		if (fits && fact->default_expr &&
+		if (fits && fact->default_expr && (!fact->generated || rel->generated_defaults) &&
 		    !(column->default_expr = tr_arena_strdup(&rel->arena, fact->default_expr)))
 			return -1;
 	}
@@ -378,6 +378,7 @@ static int copy_facts(const tr_pgc_catalog *c, tr_pgc_relation *rel, const tr_pg
 {
 	tr_arena_reset(&rel->arena);
 	rel->identity = facts->identity;
+	rel->generated_defaults = generated;
 	rel->schema = tr_arena_strdup(&rel->arena, facts->schema);
 	rel->name = tr_arena_strdup(&rel->arena, facts->name);
 	rel->columns = TR_ARENA_ARRAY(&rel->arena, tr_pg_column, facts->column_count ? facts->column_count : 1);

@@ -57,6 +57,7 @@ typedef struct tr_pgc_relation {
 	bool *null_seen; /* per column: a row has NULL where the catalogue, newer than the row, says NOT NULL */
 	size_t column_count;
 	bool captured;
+	bool generated_defaults; /* generated columns have their expression for a default, as Debezium's snapshot tells them */
 	bool stale;          /* a message came since the table was compiled: look at the catalogue again */
 	tr_table *table;     /* NULL until first needed */
 	tr_writer signature; /* all facts `table` was compiled from */

@@ -156,7 +156,7 @@ static int describe(tr_pgc *s, tr_err *err)
 
 	if (read_publication(s, &columns, err))
 		goto out;
-	if (tr_pgc_relation_own(&s->catalog, i->oid, columns, s->options->snapshot_as_debezium, &i->shape, err))
+	if (tr_pgc_relation_own(&s->catalog, i->oid, columns, false, &i->shape, err))
 		goto out;
 	if (!i->shape->schema) {
 		result = refuse(s, "is gone");

@@ -1,7 +1,7 @@
 /*
  * The schema's default of a column, from the text of its default expression, by Debezium 3.5's rules, so that the
  * schemas are equal:
- * - only these types and enums have one, never a domain, a generated or an identity column;
+ * - only these types and enums have one, never a domain or an identity column, and none is an infinite timestamptz;
  * - a function call stands for the type's zero value, as nextval() does: a serial column shows 0;
  * - the first text between two single quotes of one line is the literal, else the whole expression is;
  * - what cannot be read as a value of the type then, is no default.
@@ -167,6 +167,14 @@ static tr_slice as_printed(const tr_pg_resolver *r, const char *type, tr_slice l
 	return literal;
 }
 
+static bool is_infinite_instant(const char *type, tr_slice text)
+{
+	tr_pg_moment at;
+
+	return strcmp(type, "timestamptz") == 0 &&
+	       tr_pg_moment_parse(text, TR_PG_HAS_DATE | TR_PG_HAS_TIME | TR_PG_HAS_ZONE, &at) && at.infinite != 0;
+}
+
 /* Decodes the text as a value of the column; what does not decode is no default, and no error either. */
 static int set_default(const tr_pg_resolver *r, tr_slice text, tr_pg_plan *plan)
 {
@@ -189,7 +197,7 @@ int tr_pg_plan_default(const tr_pg_resolver *r, const tr_pg_column *in, const tr
 	const char *expr = in->default_expr;
 	tr_slice text;
 
-	if (s->domain || in->generated)
+	if (s->domain)
 		return 0;
 	if (s->type && s->type->typtype == 'e')
 		return expr && enum_literal(expr, s->name, &text) ? set_default(r, text, plan) : 0;
@@ -200,7 +208,9 @@ int tr_pg_plan_default(const tr_pg_resolver *r, const tr_pg_column *in, const tr
 	if (in->default_expr && !expr)
 		return tr_pg_oom(r);
 	if (expr)
-		return literal_of(expr, rule, &text) ? set_default(r, as_printed(r, s->name, text), plan) : 0;
+		return literal_of(expr, rule, &text) && !is_infinite_instant(s->name, text)
+			   ? set_default(r, as_printed(r, s->name, text), plan)
+			   : 0;
 	if (in->default_volatile)
 		return set_default(r, as_printed(r, s->name, tr_slice_str(rule->generated)), plan);
 	return in->default_text ? set_default(r, tr_slice_str(in->default_text), plan) : 0;

@@ -45,13 +45,14 @@ typedef struct tr_pg_column {
 	uint32_t type;
 	int32_t typmod;
 	bool not_null;
-	bool generated;           /* attgenerated <> '': resolved like any other, without a default. Whether it is part of the
+	bool generated;           /* attgenerated <> '': resolved like any other. Whether it is part of the
 	                             table is the capture's to say: a stream before PostgreSQL 18 does not have it */
 	bool identity;            /* part of the replica identity */
 	uint16_t key_rank;        /* 1.. in the primary key (or the chosen unique index), else 0 */
 	/*
 	 * pg_get_expr(adbin, adrelid) of the column's default, printed with the session settings below, or NULL; NULL for
-	 * generated and identity columns. What of it becomes the schema's default is decided here (defaults.c).
+	 * identity columns, and for generated ones unless the schema has to be Debezium's, who takes their expression for a
+	 * default. What of it becomes the schema's default is decided here (defaults.c).
 	 */
 	const char *default_expr;
 	/* For a source that has no expression; read only when default_expr is NULL. */

@@ -176,15 +176,10 @@ START_TEST(defaults_of_times)
 }
 END_TEST
 
-START_TEST(a_generated_column_has_no_default)
+START_TEST(an_infinite_instant_is_no_default)
 {
-	const tr_pg_column in = {.name = "c", .type = 23, .typmod = -1, .generated = true, .default_expr = "42"};
-	tr_event_options options = fixture_options();
-	probe p;
-
-	resolve_in(&p, &in, &options, NULL);
-	ck_assert_ptr_null(p.column.type->default_value);
-	probe_release(&p);
+	expect_default(1184, -1, "'infinity'::timestamp with time zone", NULL);
+	expect_default(1184, -1, "'-infinity'::timestamp with time zone", NULL);
 }
 END_TEST
 
@@ -600,7 +595,7 @@ START_TEST(source_columns)
 END_TEST
 
 TEST_MAIN("pgoutput.resolve", defaults_of_numbers, defaults_of_texts, defaults_of_enums, defaults_of_times,
-          a_generated_column_has_no_default, defaults_without_an_expression, placeholders_of_unchanged_values,
+          an_infinite_instant_is_no_default, defaults_without_an_expression, placeholders_of_unchanged_values,
           zero_values_of_required_columns, absent_is_the_default_where_it_is_meant, domains_are_their_base, arrays,
           a_required_array_keeps_its_nulls_or_stops, hstore_order_and_escapes, extensions, dropped_types,
           unknown_types_as_bytes, unknown_shapes_in_javas_dress, carried_types, box_arrays_use_their_delimiter, composites,
