@@ -28,17 +28,32 @@ struct tr_filter {
 static const char *const rule_names[RULE_COUNT] = {"source.table_include", "source.table_exclude",
 						   "source.schema_include", "source.schema_exclude"};
 
+/* Length of what a backslash begins: a quotation to its \\E, or two characters. */
+static size_t escape_length(const char *text)
+{
+	const char *end = text[1] == 'Q' ? strstr(text, "\\E") : NULL;
+
+	if (end)
+		return (size_t)(end - text) + 2;
+	return text[1] == 'Q' ? strlen(text) : text[1] ? 2 : 1;
+}
+
 /* Length up to the next comma that separates: one at the top level, not escaped. */
 static size_t part_length(const char *text)
 {
-	int depth = 0;
+	int depth = 0, classes = 0; /* parentheses and braces within a class stand for themselves */
 	size_t i = 0;
 
-	for (; text[i] && (depth > 0 || text[i] != ','); i++) {
-		if (text[i] == '\\' && text[i + 1])
-			i++;
-		else
-			depth += (strchr("([{", text[i]) != NULL) - (strchr(")]}", text[i]) != NULL);
+	while (text[i] && (depth > 0 || classes > 0 || text[i] != ',')) {
+		if (text[i] == '\\') {
+			i += escape_length(text + i);
+			continue;
+		}
+		if (strchr("[]", text[i]))
+			classes += text[i] == '[' ? 1 : classes > 0 ? -1 : 0;
+		else if (classes == 0)
+			depth += (strchr("({", text[i]) != NULL) - (strchr(")}", text[i]) != NULL);
+		i++;
 	}
 	return i;
 }
@@ -123,12 +138,19 @@ void tr_filter_free(tr_filter *f)
 	free(f);
 }
 
+/* The first expression that matches, or their count. */
+static size_t rule_find(const tr_filter *f, int rule, const char *text)
+{
+	size_t i = 0;
+
+	while (i < f->rules[rule].count && !tr_pattern_match(f->rules[rule].patterns[i], text))
+		i++;
+	return i;
+}
+
 static bool rule_matches(const tr_filter *f, int rule, const char *text)
 {
-	for (size_t i = 0; i < f->rules[rule].count; i++)
-		if (tr_pattern_match(f->rules[rule].patterns[i], text))
-			return true;
-	return false;
+	return rule_find(f, rule, text) < f->rules[rule].count;
 }
 
 static bool glob_matches(const char *glob, const char *qualified, const char *name)
@@ -197,6 +219,14 @@ bool tr_filter_match(const tr_filter *f, const char *schema, const char *name)
 	if (f->rules[TABLE_INCLUDE].text && !rule_matches(f, TABLE_INCLUDE, qualified))
 		return false;
 	return globs_match(f->options, qualified, name);
+}
+
+size_t tr_filter_rank(const tr_filter *f, const char *schema, const char *name)
+{
+	char qualified[QUALIFIED_MAX];
+
+	snprintf(qualified, sizeof(qualified), "%s.%s", schema, name);
+	return rule_find(f, TABLE_INCLUDE, qualified);
 }
 
 void tr_filter_describe(const tr_filter *f, char *out, size_t cap)

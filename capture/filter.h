@@ -19,6 +19,11 @@ typedef bool (*tr_filter_system_fn)(const char *schema, const char *name);
 int tr_filter_new(tr_filter **out, const tr_source_options *options, tr_filter_system_fn is_system, tr_err *err);
 void tr_filter_free(tr_filter *f);
 bool tr_filter_match(const tr_filter *f, const char *schema, const char *name);
+/*
+ * Place of a captured table in a snapshot: that of the first expression of source.table_include that matches it; tables of
+ * one expression, and all tables without any, have the same, and are read by name. A signal table that none matches is last.
+ */
+size_t tr_filter_rank(const tr_filter *f, const char *schema, const char *name);
 /* Whether the rules on schemas alone let some table of this one be captured. */
 bool tr_filter_match_schema(const tr_filter *f, const char *schema);
 /* How the configuration says it, for messages: `source.tables = public.*, !public.audit_*`. */

@@ -279,7 +279,7 @@ static int apply_list(const tr_option *option, tr_arena *arena, const tr_node *n
 	return 0;
 }
 
-/* One regular expression is kept as it is; several become alternatives of one. */
+/* One regular expression is kept as it is; several become groups between commas, so that the filter sees their order. */
 static int apply_patterns(const tr_option *option, tr_arena *arena, const tr_node *node, tr_settings *settings, tr_err *err)
 {
 	const char *joined = NULL;
@@ -299,7 +299,7 @@ static int apply_patterns(const tr_option *option, tr_arena *arena, const tr_nod
 		if (collect_items(arena, node, &items, &count, err) < 0)
 			return -1;
 		for (size_t i = 0; i < count; i++) {
-			joined = joined ? tr_arena_format(arena, "%s|(?:%s)", joined, items[i]) :
+			joined = joined ? tr_arena_format(arena, "%s,(?:%s)", joined, items[i]) :
 			    count == 1 ? items[i] : tr_arena_format(arena, "(?:%s)", items[i]);
 			if (!joined)
 				return tr_tree_no_memory(err);

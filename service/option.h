@@ -42,7 +42,7 @@ typedef enum tr_option_type {
 	TR_OPTION_SIZE,     /* unsigned, bytes */
 	TR_OPTION_DURATION, /* milliseconds */
 	TR_OPTION_LIST,     /* const char *const * and a count */
-	TR_OPTION_PATTERNS, /* list of regular expressions, joined with | into one const char * */
+	TR_OPTION_PATTERNS, /* list of regular expressions, joined with commas into one const char * */
 	TR_OPTION_MAP,      /* tr_property * and a count */
 	TR_OPTION_SPECIAL,  /* parse() */
 } tr_option_type;

@@ -59,11 +59,12 @@ typedef struct tr_myc_listed {
 	bool has_key;               /* a primary key */
 	bool captured;
 	uint64_t rows, bytes;       /* estimates */
+	size_t rank; /* tr_filter_rank; 0 when everything is listed */
 } tr_myc_listed;
 
 typedef struct tr_myc_list {
 	tr_arena arena;
-	tr_myc_listed *tables; /* by database.name in byte order: the order of Debezium's snapshot */
+	tr_myc_listed *tables; /* the order of Debezium's snapshot: by rank, then by database.name in byte order */
 	size_t count;
 } tr_myc_list;
 void tr_myc_list_release(tr_myc_list *list);

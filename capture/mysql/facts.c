@@ -426,17 +426,20 @@ static int add_listed(tr_myc_list *list, const tr_filter *filter, MYSQL_ROW row,
 			     .name = tr_arena_strdup(&list->arena, row[1]),
 			     .engine = row[2] ? tr_arena_strdup(&list->arena, row[2]) : NULL,
 			     .captured = captured,
+			     .rank = everything ? 0 : tr_filter_rank(filter, row[0], row[1]),
 			     .rows = row[3] ? strtoull(row[3], NULL, 10) : 0,
 			     .bytes = row[4] ? strtoull(row[4], NULL, 10) : 0};
 	list->count++;
 	return t->database && t->name && (t->engine || !row[2]) ? 0 : -1;
 }
 
-static int by_name(const void *a, const void *b)
+static int by_place(const void *a, const void *b)
 {
 	const tr_myc_listed *left = a, *right = b;
 	char names[2][1024];
 
+	if (left->rank != right->rank)
+		return left->rank < right->rank ? -1 : 1;
 	/* As the joined names compare: a dot comes before letters, but behind a hyphen. */
 	tr_text_format(names[0], sizeof(names[0]), "%s.%s", left->database, left->name);
 	tr_text_format(names[1], sizeof(names[1]), "%s.%s", right->database, right->name);
@@ -491,7 +494,7 @@ int tr_myc_catalog_list(tr_myc_catalog *c, bool everything, tr_myc_list *out, tr
 		t->transactional = t->engine && has_key(engines, t->engine, "");
 		t->has_key = has_key(keys, t->database, t->name);
 	}
-	qsort(out->tables, out->count, sizeof(*out->tables), by_name);
+	qsort(out->tables, out->count, sizeof(*out->tables), by_place);
 	result = 0;
 out:
 	tr_map_free(engines, NULL);

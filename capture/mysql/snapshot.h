@@ -2,7 +2,7 @@
  * The initial snapshot: shared by snapshot.c (plan, threads, end), point.c (the one point that all readers show) and
  * reader.c (one connection's work).
  *
- * Tables are read in the order of their names, big ones in ranges of their key's first column; each reader holds its newest
+ * Tables are read in the order of tr_filter_rank, then of their names, big ones in ranges of their key's first column; each reader holds its newest
  * row back until it has another one, so that the last row of a table, and of all, can say so. When no task is left, the
  * readers meet: those whose row is not the last of all report it and leave; the one that holds the row of the last table
  * waits for them.

@@ -32,11 +32,12 @@ typedef struct tr_pgc_listed {
 	bool root_captured;               /* some ancestor is captured, too */
 	int64_t rows;                     /* estimate; -1 = never analysed */
 	uint64_t bytes;                   /* of the main fork; 0 when not asked for */
+	size_t rank, row; /* tr_filter_rank; the place by name */
 } tr_pgc_listed;
 
 typedef struct tr_pgc_list {
 	tr_arena arena;
-	tr_pgc_listed *tables; /* by schema.name in byte order: the order of Debezium's snapshot */
+	tr_pgc_listed *tables; /* the order of Debezium's snapshot: by rank, then by schema.name in byte order */
 	size_t count;
 } tr_pgc_list;
 void tr_pgc_list_release(tr_pgc_list *list);

@@ -333,6 +333,15 @@ static bool any_ancestor_captured(const tr_filter *filter, const char *ancestors
 	return false;
 }
 
+static int by_place(const void *a, const void *b)
+{
+	const tr_pgc_listed *left = a, *right = b;
+
+	if (left->rank != right->rank)
+		return left->rank < right->rank ? -1 : 1;
+	return left->row < right->row ? -1 : 1;
+}
+
 static int fill_list(const tr_pgc_catalog *c, const PGresult *r, bool everything, tr_pgc_list *out)
 {
 	int rows = PQntuples(r);
@@ -350,8 +359,11 @@ static int fill_list(const tr_pgc_catalog *c, const PGresult *r, bool everything
 		if (!everything && (t->kind == 'f' || t->persistence != 'p'))
 			continue;
 		t->root_captured = !PQgetisnull(r, i, 11) && any_ancestor_captured(c->filter, PQgetvalue(r, i, 11));
+		t->rank = tr_filter_rank(c->filter, t->schema, t->name);
+		t->row = (size_t)i;
 		out->count++;
 	}
+	qsort(out->tables, out->count, sizeof(*out->tables), by_place);
 	return 0;
 }
 

@@ -106,6 +106,34 @@ START_TEST(expressions_are_javas)
 }
 END_TEST
 
+static size_t rank(const tr_source_options *options, const char *schema, const char *name)
+{
+	tr_filter *f;
+	tr_err err = {0};
+
+	ck_assert_msg(tr_filter_new(&f, options, is_system, &err) == 0, "%s", err.text);
+	size_t answer = tr_filter_rank(f, schema, name);
+	tr_filter_free(f);
+	return answer;
+}
+
+/* The order of a snapshot: expression by expression; brackets in classes and quotations do not hide a comma. */
+START_TEST(tables_rank_by_the_first_expression_that_matches)
+{
+	const tr_source_options o = {.table_include = "(?:g.z[(]z),(?:g\\.\\Qa(a\\E),g.m.*,(?:G.MX)", .signal_table = "g.signal"};
+	const char *const globs[] = {"g.zz", "g.aa"};
+	const tr_source_options native = {.tables = globs, .table_count = 2};
+
+	ck_assert_uint_eq(rank(&o, "g", "z(z"), 0);
+	ck_assert_uint_eq(rank(&o, "g", "a(a"), 1);
+	ck_assert_uint_eq(rank(&o, "g", "mm"), 2);
+	ck_assert_uint_eq(rank(&o, "g", "mx"), 2);
+	ck_assert_uint_eq(rank(&o, "g", "signal"), 4);
+	ck_assert_uint_eq(rank(&native, "g", "aa"), 0);
+	ck_assert_uint_eq(rank(&native, "g", "zz"), 0);
+}
+END_TEST
+
 START_TEST(bad_expressions_are_configuration_errors)
 {
 	const char *const bad[] = {"public\\.(?!audit).*", "public\\.(", "[z-a]"};
@@ -125,5 +153,5 @@ END_TEST
 
 TEST_MAIN("capture.filter", default_is_all_user_tables, globs_include_and_exclude,
 	  only_excludes_mean_all_others, regular_expressions_match_whole_and_any_case, schema_and_table_rules_combine,
-	  commas_in_repeat_counts_are_not_separators, expressions_are_javas,
+	  commas_in_repeat_counts_are_not_separators, expressions_are_javas, tables_rank_by_the_first_expression_that_matches,
 	  bad_expressions_are_configuration_errors)

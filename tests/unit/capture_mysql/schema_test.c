@@ -184,9 +184,57 @@ START_TEST(the_beginning_of_a_snapshot)
 }
 END_TEST
 
+static void make_snapshot(rig *r)
+{
+	const tr_snapshot_host host = {.context = &r->base, .listener = host_listener, .release = host_release};
+
+	ck_assert(rig_prepare(r, "", ""));
+	r->base.change = note_schema;
+	r->base.snapshot_progress = no_progress;
+	RIG_OK(r->source->ops->snapshot(r->source, &host, err));
+}
+
+static void make_four(rig *r)
+{
+	rs_sql(r->sql, "CREATE TABLE aa (id INT PRIMARY KEY); CREATE TABLE mm (id INT PRIMARY KEY); CREATE TABLE mx (id INT PRIMARY KEY);"
+		       "CREATE TABLE zz (id INT PRIMARY KEY); INSERT INTO aa VALUES (1); INSERT INTO mm VALUES (1);"
+		       "INSERT INTO mx VALUES (1); INSERT INTO zz VALUES (1)");
+}
+
+static void expect_last(const rig *r, size_t count, const char *const *lines)
+{
+	ck_assert_uint_ge(r->count, count);
+	for (size_t i = 0; i < count; i++) {
+		const char *line = r->lines[r->count - count + i];
+		char wanted[1000];
+
+		expand(lines[i], r->database, wanted, sizeof(wanted));
+		ck_assert_msg(strncmp(line, wanted, strlen(wanted)) == 0, "%s: told %s\nnot %s", r->server->variable, line, wanted);
+	}
+}
+
+/* Debezium's order: shapes by name; rows expression by expression as they are listed, by name within each. */
+START_TEST(tables_follow_the_order_of_their_expressions)
+{
+	static const char *const lines[] = {"@|mx|CREATE", "@|zz|CREATE", "r plain @.zz", "r plain @.aa", "r plain @.mm", "r plain @.mx"};
+	rig r;
+
+	EACH_SERVER(r, "t_schema_order")
+	{
+		make_four(&r);
+		r.options.snapshot_mode = TR_SNAPSHOT_INITIAL;
+		r.options.snapshot_readers = 1;
+		r.options.table_include = "t_schema_order.zz,t_schema_order.aa,t_schema_order.m.*";
+		make_snapshot(&r);
+		expect_last(&r, 6, lines);
+		rig_release(&r);
+	}
+}
+END_TEST
+
 int main(void)
 {
-	const TTest *const tests[] = {each_kind_of_ddl, the_beginning_of_a_snapshot};
+	const TTest *const tests[] = {each_kind_of_ddl, the_beginning_of_a_snapshot, tables_follow_the_order_of_their_expressions};
 
 	rig_unused();
 	(void)rig_read_lines;

@@ -37,6 +37,24 @@ START_TEST(marks_follow_the_order_of_names)
 }
 END_TEST
 
+/* Debezium's order: expression by expression as they are listed, by name within each. */
+START_TEST(tables_follow_the_order_of_their_expressions)
+{
+	rig r;
+
+	rig_init(&r, "listed");
+	rig_sql(&r, "CREATE TABLE aa (id int PRIMARY KEY); CREATE TABLE mm (id int PRIMARY KEY); CREATE TABLE mx (id int PRIMARY KEY);"
+		    "CREATE TABLE zz (id int PRIMARY KEY); INSERT INTO aa VALUES (1); INSERT INTO mm VALUES (1);"
+		    "INSERT INTO mx VALUES (1); INSERT INTO zz VALUES (1)");
+	r.options.table_include = "public.zz,public.aa,public.m.*";
+	r.options.snapshot_readers = 1;
+	ck_assert(rig_prepare(&r, NULL, NULL));
+	rig_snapshot(&r);
+	RIG_EXPECT(&r, "r public.zz (1) first", "r public.aa (1) last_in", "r public.mm (1) last_in", "r public.mx (1) last");
+	rig_release_all(&r);
+}
+END_TEST
+
 static size_t lines_with(const rig *r, const char *text)
 {
 	size_t n = 0;
@@ -315,7 +333,8 @@ START_TEST(tables_rewritten_meanwhile_are_noticed)
 }
 END_TEST
 
-RIG_MAIN("capture_postgres.snapshot", "", marks_follow_the_order_of_names, many_readers_mark_one_last_row,
+RIG_MAIN("capture_postgres.snapshot", "", marks_follow_the_order_of_names, tables_follow_the_order_of_their_expressions,
+	 many_readers_mark_one_last_row,
 	 snapshot_and_stream_join_without_gap_or_overlap, an_existing_slot_joins_a_borrowed_snapshot,
 	 only_a_snapshot_leaves_no_slot, generated_columns_are_as_in_the_stream,
 	 column_lists_and_row_filters_count_for_the_snapshot, inheritance_and_odd_names, a_snapshot_can_be_interrupted,

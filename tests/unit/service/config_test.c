@@ -164,7 +164,7 @@ static void check_types(const tr_pipeline_config *p)
 	ck_assert_uint_eq(p->source.table_count, 2);
 	ck_assert_str_eq(p->source.tables[0], "public.*");
 	ck_assert_str_eq(p->source.tables[1], "!public.a b");
-	ck_assert_str_eq(p->source.table_include, "(?:public.cust)|(?:public.log_.*)");
+	ck_assert_str_eq(p->source.table_include, "(?:public.cust),(?:public.log_.*)");
 	ck_assert(!p->source.create);
 	ck_assert_int_eq(p->source.snapshot_mode, TR_SNAPSHOT_WHEN_NEEDED);
 	ck_assert_uint_eq(p->source.snapshot_readers, 4);

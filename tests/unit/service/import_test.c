@@ -114,7 +114,7 @@ START_TEST(column_rules_and_keys_are_kept)
 	tr_config *config = configure_case("postgres-mode-options");
 	const tr_event_options *e = &config->pipelines[0].pipeline.events;
 
-	ck_assert_str_eq(config->pipelines[0].pipeline.source.table_include, "(?:public.cust)|(?:public.log_.*)");
+	ck_assert_str_eq(config->pipelines[0].pipeline.source.table_include, "(?:public.cust),(?:public.log_.*)");
 	ck_assert_uint_eq(e->column_rule_count, 4);
 	ck_assert_int_eq(e->column_rules[0].action, TR_COLUMN_EXCLUDE);
 	ck_assert_int_eq(e->column_rules[1].action, TR_COLUMN_MASK);
