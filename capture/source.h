@@ -47,13 +47,25 @@ typedef struct tr_source_options {
 	const char *fleet;
 	int64_t retry_total_ms;    /* give up (exit 69) after this long without success; 0 = never */
 	/* snapshot */
-	enum { TR_SNAPSHOT_INITIAL, TR_SNAPSHOT_NEVER, TR_SNAPSHOT_ONLY, TR_SNAPSHOT_WHEN_NEEDED } snapshot_mode;
+	/* NO_DATA: the shapes of the tables where the source publishes them (MySQL, MariaDB), no rows; elsewhere as NEVER */
+	enum {
+		TR_SNAPSHOT_INITIAL,
+		TR_SNAPSHOT_NEVER,
+		TR_SNAPSHOT_ONLY,
+		TR_SNAPSHOT_WHEN_NEEDED,
+		TR_SNAPSHOT_NO_DATA
+	} snapshot_mode;
 	uint32_t snapshot_readers; /* parallel connections */
 	uint64_t snapshot_split_bytes; /* tables larger than this are read in ctid ranges */
 	/* As Debezium's snapshot: partitioned tables and their partitions are both read, and generated columns, too, where the
 	 * stream cannot carry them. Otherwise the snapshot holds exactly the tables and columns of the stream. */
 	bool snapshot_as_debezium;
 } tr_source_options;
+
+static inline bool tr_source_reads_rows(const tr_source_options *options)
+{
+	return options->snapshot_mode != TR_SNAPSHOT_NEVER && options->snapshot_mode != TR_SNAPSHOT_NO_DATA;
+}
 
 typedef enum { TR_LISTEN_OK = 0, TR_LISTEN_BUSY = 1, TR_LISTEN_FAILED = -1 } tr_listen;
 

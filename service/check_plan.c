@@ -36,7 +36,7 @@ void tr_check_plan(tr_report *r, const tr_pipeline_config *p)
 {
 	static const char *const formats[] = {"avro", "json"}, *const envelopes[] = {"Debezium's", "the flat"};
 	static const char *const modes[] = {"all rows first, then the changes", "only changes from now on", "all rows, then end",
-	    "all rows first, then the changes; again when the position is lost"};
+	    "all rows first, then the changes; again when the position is lost", "no rows, only changes from now on"};
 	bool binlog = has_binary_log(p);
 	char url[256];
 

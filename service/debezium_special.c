@@ -162,8 +162,8 @@ static int map_snapshot(tr_dbz *d, tr_err *err)
 	static const struct {
 		const char *theirs, *ours, *reason;
 	} modes[] = {
-	    {"initial", "initial", NULL}, {"initial_only", "only", NULL}, {"no_data", "never", NULL}, {"never", "never", NULL},
-	    {"schema_only", "never", NULL}, {"when_needed", "when_needed", NULL}, {"exported", "initial", NULL},
+	    {"initial", "initial", NULL}, {"initial_only", "only", NULL}, {"no_data", "no_data", NULL}, {"never", "never", NULL},
+	    {"schema_only", "no_data", NULL}, {"when_needed", "when_needed", NULL}, {"exported", "initial", NULL},
 	    {"always", "initial", "a snapshot at every start does not exist; use tailrace offsets reset before a start"},
 	    {"recovery", "never", "not needed: there is no schema history"},
 	    {"schema_only_recovery", "never", "not needed: there is no schema history"},

@@ -83,10 +83,11 @@ const tr_option tr_options[] = {
 {"source.retry_for", DURATION, "10m", AT(pipeline.source.retry_total_ms), .min = 0, .max = INT64_MAX / 1000,
  .help = "Give up (exit status 69) after this long without success. 0: never."},
 
-{"snapshot.mode", ENUM, "initial", AT(pipeline.source.snapshot_mode), ONE_OF("initial", "never", "only", "when_needed"),
+{"snapshot.mode", ENUM, "initial", AT(pipeline.source.snapshot_mode), ONE_OF("initial", "never", "only", "when_needed", "no_data"),
  .flag = "--snapshot", .debezium = "snapshot.mode",
  .help = "initial: all rows once, then the changes. never: changes only, from where the slot stands, or from now. only: all "
-         "rows, then end. when_needed: as initial, and again when the stored position is lost."},
+         "rows, then end. when_needed: as initial, and again when the stored position is lost. "
+         "no_data: as never, but MySQL and MariaDB begin with the shapes of the tables (events.schema_changes)."},
 {"snapshot.readers", INT, "2", AT(pipeline.source.snapshot_readers), .min = 1, .max = 16, .debezium = "snapshot.max.threads",
  .help = "Connections that read tables in parallel."},
 {"snapshot.split", SIZE, "256MiB", AT(pipeline.source.snapshot_split_bytes), .min = 1 << 20, .max = INT64_MAX,

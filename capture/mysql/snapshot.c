@@ -31,7 +31,7 @@ static int list_tables(tr_myc_snapshot_run *run, tr_err *err)
 	for (size_t i = 0; i < run->list.count; i++) {
 		const tr_myc_listed *t = &run->list.tables[i];
 
-		if (!t->transactional)
+		if (!t->transactional && tr_source_reads_rows(run->s->options))
 			tr_log(TR_LOG_WARN, run->s->name, "snapshot.engine",
 			       "table \"%s.%s\" has no transactions (%s): its rows are those of the moment of reading",
 			       t->database, t->name, t->engine ? t->engine : "no engine");
@@ -424,19 +424,22 @@ static void run_release(tr_myc_snapshot_run *run)
 
 int tr_myc_snapshot(tr_myc *s, const tr_snapshot_host *host, tr_err *err)
 {
+	const bool rows = tr_source_reads_rows(s->options);
 	tr_myc_snapshot_run run;
 	int result = -1;
 
 	run_init(&run, s, host);
 	tr_myc_catalog_session(&s->catalog);
-	if (tr_myc_open_sql(s, err) || list_tables(&run, err) || plan_tasks(&run, err))
+	if (tr_myc_open_sql(s, err) || list_tables(&run, err) || (rows && plan_tasks(&run, err)))
 		goto out;
 	run.reader_count = readers_wanted(&run);
 	if (take_point(&run, err))
 		goto out;
-	if (host->tables)
+	if (host->tables && rows)
 		host->tables(host->context, run.progress, run.table_count);
-	if (report_schemas(&run, err) || run_readers(&run, err) || tr_myc_position_copy(&s->position, &run.point, err))
+	/* The stream begins at the point, also without rows: what it brings is newer than the shapes that were told. */
+	if (report_schemas(&run, err) || (rows && run_readers(&run, err)) ||
+	    tr_myc_position_copy(&s->position, &run.point, err))
 		goto out;
 	result = 0;
 out:

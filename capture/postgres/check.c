@@ -188,7 +188,7 @@ static int check_settings(tr_pgc_checkup *k, tr_err *err)
 {
 	long new_slots = !k->slot.exists || !k->s->options->create;
 
-	if (k->s->options->snapshot_mode == TR_SNAPSHOT_NEVER && k->slot.exists)
+	if (!tr_source_reads_rows(k->s->options) && k->slot.exists)
 		new_slots = 0;
 	(void)err;
 	check_wal_level(k);

@@ -79,7 +79,7 @@ static void check_rights(tr_pgc_checkup *k, const tr_pgc_listed *t, const rights
 {
 	tr_finding *f;
 
-	if ((!r->usage || !r->select) && k->s->options->snapshot_mode != TR_SNAPSHOT_NEVER)
+	if ((!r->usage || !r->select) && tr_source_reads_rows(k->s->options))
 		missing_privilege(k, t, r);
 	if (r->row_security) {
 		f = tr_pgc_finding(k, TR_FINDING_ERROR, TR_E_SOURCE_PRIVILEGE);

@@ -156,7 +156,7 @@ static int slot_absent(tr_pgc *s, tr_err *err)
 /* No position yet: which slot will be used, and does it have to be made. */
 static int plan_new(tr_pgc *s, const tr_pgc_slot *slot, bool started_before, tr_err *err)
 {
-	bool snapshot = s->options->snapshot_mode != TR_SNAPSHOT_NEVER;
+	bool snapshot = tr_source_reads_rows(s->options);
 
 	s->position = (tr_pgc_position){0};
 	if (s->options->snapshot_mode == TR_SNAPSHOT_ONLY) {
@@ -262,7 +262,7 @@ static int source_prepare(tr_source *base, tr_slice position, tr_slice identity,
 	if (s->plan == TR_PGC_SLOT_MAKE && !s->options->create)
 		return slot_absent(s, err);
 	atomic_store(&s->confirmed, s->position.lsn);
-	*snapshot = position.len == 0 && s->options->snapshot_mode != TR_SNAPSHOT_NEVER;
+	*snapshot = position.len == 0 && tr_source_reads_rows(s->options);
 	return 0;
 }
 

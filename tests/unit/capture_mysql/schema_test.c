@@ -232,9 +232,34 @@ START_TEST(tables_follow_the_order_of_their_expressions)
 }
 END_TEST
 
+/* Debezium's no_data: the records of the tables' shapes, no row, and the stream from there on. */
+START_TEST(no_data_tells_shapes_and_reads_no_rows)
+{
+	static const char *const lines[] = {"@|~|- -|USE `@`", "@|aa|CREATE", "@|mm|CREATE", "@|mx|CREATE", "@|zz|CREATE"};
+	static const char *const inserted[] = {"begin", "c @.aa (2)", "commit"};
+	rig r;
+
+	EACH_SERVER(r, "t_schema_no_data")
+	{
+		make_four(&r);
+		r.options.snapshot_mode = TR_SNAPSHOT_NO_DATA;
+		make_snapshot(&r);
+		ck_assert_uint_eq(r.count, 12);
+		expect_last(&r, 5, lines);
+		rig_forget(&r);
+		rs_sql(r.sql, "INSERT INTO aa VALUES (2)");
+		RIG_OK(r.source->ops->start(r.source, &r.base, err));
+		rig_read_lines(&r, 3);
+		expect_last(&r, 3, inserted);
+		rig_release(&r);
+	}
+}
+END_TEST
+
 int main(void)
 {
-	const TTest *const tests[] = {each_kind_of_ddl, the_beginning_of_a_snapshot, tables_follow_the_order_of_their_expressions};
+	const TTest *const tests[] = {each_kind_of_ddl, the_beginning_of_a_snapshot, tables_follow_the_order_of_their_expressions,
+				       no_data_tells_shapes_and_reads_no_rows};
 
 	rig_unused();
 	(void)rig_read_lines;

@@ -146,7 +146,7 @@ START_TEST(values_are_mapped)
 	    "database.sslmode=verify-full\ndatabase.sslrootcert=/a b\nerrors.max.retries=-1\nstatus.update.interval.ms=500\n");
 	const tr_pipeline_config *p = &config->pipelines[0].pipeline;
 
-	ck_assert_int_eq(p->source.snapshot_mode, TR_SNAPSHOT_NEVER);
+	ck_assert_int_eq(p->source.snapshot_mode, TR_SNAPSHOT_NO_DATA);
 	ck_assert(!p->events.skip_truncate && !p->events.context_headers);
 	ck_assert_int_eq(p->events.heartbeat_interval_ms, 1000);
 	ck_assert_str_eq(p->source.publication_mode, "tables");
