@@ -28,9 +28,19 @@ typedef enum { TR_HEADERS_SIMPLE, TR_HEADERS_JSON } tr_headers_format; /* Simple
 /* A rule on columns: `pattern` is a regular expression on schema.table.column (database.table.column in MySQL), matched
  * whole and case-insensitively as Debezium does. */
 typedef struct tr_column_rule {
-	enum { TR_COLUMN_EXCLUDE, TR_COLUMN_INCLUDE, TR_COLUMN_MASK, TR_COLUMN_TRUNCATE, TR_COLUMN_PROPAGATE_TYPE } action;
+	enum {
+		TR_COLUMN_EXCLUDE,
+		TR_COLUMN_INCLUDE,
+		TR_COLUMN_MASK,
+		TR_COLUMN_TRUNCATE,
+		TR_COLUMN_PROPAGATE_TYPE,
+		TR_COLUMN_HASH
+	} action;
 	const char *pattern;
 	uint32_t length; /* MASK: asterisks; TRUNCATE: characters */
+	/* HASH: an algorithm of events/digest.h; java: of the value as Java serializes it (Debezium's version 1) */
+	const char *algorithm, *salt;
+	bool java;
 } tr_column_rule;
 
 /* message.key.columns: tables matching `table_pattern` get these key columns. */

@@ -1,5 +1,6 @@
 /* Column and key rules: which columns a table publishes, how they are changed, and which make its key. */
 #include "core/text.h"
+#include "events/digest.h"
 #include "events/internal.h"
 #include "events/pattern.h"
 
@@ -14,6 +15,15 @@ typedef struct truncate_arg {
 	bool text; /* characters; else bytes */
 } truncate_arg;
 
+typedef struct hash_arg {
+	tr_decode_fn inner;
+	const void *inner_arg;
+	const tr_digest *digest;
+	tr_slice salt;
+	size_t length; /* of what is published at most: the column's, as Debezium cuts it */
+	bool java;
+} hash_arg;
+
 /* All that a rule is applied to. */
 typedef struct target {
 	const char *collection;
@@ -25,6 +35,9 @@ typedef struct target {
 	tr_arena *arena;
 	tr_err *err;
 } target;
+
+/* Puts a rule on column i. */
+typedef int (*apply_fn)(target *t, size_t i, const tr_column_rule *rule);
 
 static int out_of_memory(tr_err *err)
 {
@@ -40,6 +53,30 @@ static int decode_mask(const void *arg, tr_datum in, tr_arena *scratch, tr_value
 	(void)err;
 	*out = tr_value_slice(mask->text);
 	return 0;
+}
+
+/* In place of the value; NULL stays as it is. */
+static int hash(const hash_arg *h, tr_arena *arena, tr_value *v, tr_err *err)
+{
+	char *digits;
+	size_t len;
+
+	if (v->kind != TR_V_BYTES)
+		return 0;
+	digits = tr_arena_alloc(arena, TR_DIGEST_HEX_MAX);
+	if (!digits)
+		return tr_err_set(err, TR_E_MEMORY, "out of memory for a hashed value");
+	if (tr_digest_hex(h->digest, h->salt, h->java, v->s, digits, &len, err) != 0)
+		return -1;
+	v->s = tr_slice_of(digits, len < h->length ? len : h->length);
+	return 0;
+}
+
+static int decode_hash(const void *arg, tr_datum in, tr_arena *scratch, tr_value *out, tr_err *err)
+{
+	const hash_arg *h = arg;
+
+	return h->inner(h->inner_arg, in, scratch, out, err) != 0 ? -1 : hash(h, scratch, out, err);
 }
 
 static void cut(const truncate_arg *t, tr_value *v)
@@ -85,8 +122,9 @@ static int refuse_clear(target *t, size_t i, const char *rule)
 			   "out of this rule if it may be read");
 }
 
-static int apply_mask(target *t, size_t i, uint32_t length)
+static int apply_mask(target *t, size_t i, const tr_column_rule *rule)
 {
+	const uint32_t length = rule->length;
 	tr_column *column = &t->columns[i];
 	mask_arg *arg = TR_ARENA_NEW(t->arena, mask_arg);
 	char *stars = arg ? tr_arena_alloc(t->arena, length) : NULL;
@@ -103,8 +141,37 @@ static int apply_mask(target *t, size_t i, uint32_t length)
 	return add_param(t, column, "masked", "true");
 }
 
-static int apply_truncate(target *t, size_t i, uint32_t length)
+/*
+ * What stands for NULL is not hashed, as Debezium has it: null, or the column's default, which its schema shows anyway. The
+ * placeholder of an unavailable value is.
+ */
+static int apply_hash(target *t, size_t i, const tr_column_rule *rule)
 {
+	tr_column *column = &t->columns[i];
+	hash_arg *arg = TR_ARENA_NEW(t->arena, hash_arg);
+	char *salt = tr_arena_strdup(t->arena, rule->salt);
+
+	if (!arg || !salt)
+		return out_of_memory(t->err);
+	if (column->type->kind != TR_STRING)
+		return refuse_clear(t, i, "hashed");
+	*arg = (hash_arg){.inner = column->decode, .inner_arg = column->decode_arg, .digest = tr_digest_find(rule->algorithm),
+			  .salt = tr_slice_str(salt), .length = TR_DIGEST_HEX_MAX, .java = rule->java};
+	if (!arg->digest)
+		return tr_err_set(t->err, TR_E_CONFIG, "column \"%s\" cannot be hashed: there is no algorithm \"%s\"",
+				  t->full_names[i], rule->algorithm);
+	if (t->sources && t->sources[i].length > 0 && t->sources[i].length < TR_DIGEST_HEX_MAX)
+		arg->length = (size_t)t->sources[i].length;
+	column->decode = decode_hash;
+	column->decode_arg = arg;
+	if (hash(arg, t->arena, &column->unavailable, t->err) != 0)
+		return -1;
+	return add_param(t, column, "masked", "true");
+}
+
+static int apply_truncate(target *t, size_t i, const tr_column_rule *rule)
+{
+	const uint32_t length = rule->length;
 	tr_column *column = &t->columns[i];
 	truncate_arg *arg = TR_ARENA_NEW(t->arena, truncate_arg);
 	bool text = column->type->kind == TR_STRING;
@@ -126,14 +193,14 @@ static int apply_truncate(target *t, size_t i, uint32_t length)
 	return add_param(t, column, "truncateLength", tr_arena_format(t->arena, "%u", length));
 }
 
-static int apply_propagate(target *t, size_t i, uint32_t length)
+static int apply_propagate(target *t, size_t i, const tr_column_rule *rule)
 {
 	static const char prefix[] = "__debezium.source.column.";
 	tr_column *column = &t->columns[i];
 	const tr_source_column *source = t->sources ? &t->sources[i] : NULL;
 	char key[64];
 
-	(void)length;
+	(void)rule;
 	if (!source || !source->type_name)
 		return 0;
 	tr_text_format(key, sizeof(key), "%stype", prefix);
@@ -155,7 +222,7 @@ static int apply_propagate(target *t, size_t i, uint32_t length)
 }
 
 /* One changing rule on all columns that none was applied to before. */
-static int apply_rule(target *t, const tr_column_rule *rule, int (*apply)(target *, size_t, uint32_t))
+static int apply_rule(target *t, const tr_column_rule *rule, apply_fn apply)
 {
 	tr_pattern *pattern;
 	int result = 0;
@@ -166,13 +233,13 @@ static int apply_rule(target *t, const tr_column_rule *rule, int (*apply)(target
 		if (!t->columns[i].type || t->done[i] || !tr_pattern_match(pattern, t->full_names[i]))
 			continue;
 		t->done[i] = true;
-		result = apply(t, i, rule->length);
+		result = apply(t, i, rule);
 	}
 	tr_pattern_free(pattern);
 	return result;
 }
 
-static int apply_rules(target *t, const tr_event_options *options, int action, int (*apply)(target *, size_t, uint32_t))
+static int apply_rules(target *t, const tr_event_options *options, int action, apply_fn apply)
 {
 	for (size_t i = 0; i < options->column_rule_count; i++)
 		if ((int)options->column_rules[i].action == action &&
@@ -241,8 +308,10 @@ int tr_rules_apply(const tr_event_options *options, const char *collection, tr_c
 		return 0;
 	if (full_names(&t) != 0 || apply_filters(&t, options) != 0)
 		return -1;
+	/* Debezium's order, but for hashes: behind a rule that propagates the type, as they are there, a column would stay clear. */
 	if (apply_rules(&t, options, TR_COLUMN_TRUNCATE, apply_truncate) != 0 ||
 	    apply_rules(&t, options, TR_COLUMN_MASK, apply_mask) != 0 ||
+	    apply_rules(&t, options, TR_COLUMN_HASH, apply_hash) != 0 ||
 	    apply_rules(&t, options, TR_COLUMN_PROPAGATE_TYPE, apply_propagate) != 0)
 		return -1;
 	return 0;

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "core/text.h"
+#include "events/digest.h"
 #include "service/debezium.h"
 
 tr_node *tr_dbz_list(tr_dbz *d, const char *text, char separator)
@@ -198,29 +199,64 @@ int tr_dbz_map_source(tr_dbz *d, tr_err *err)
 	return map_snapshot(d, err);
 }
 
-static int add_column_rules(tr_dbz *d, const char *action, long length, const char *patterns, tr_err *err)
+/* What the rules of one property have beside the pattern; ends with a NULL key. */
+typedef struct rule_setting {
+	const char *key, *value;
+} rule_setting;
+
+static int add_column_rules(tr_dbz *d, const char *action, const rule_setting *settings, const char *patterns, tr_err *err)
 {
 	tr_node *list = tr_dbz_list(d, patterns, ',');
-	char digits[24];
 
 	if (!list)
 		return tr_tree_no_memory(err);
 	if (!d->columns && !(d->columns = tr_node_new(d->arena, TR_NODE_LIST, NULL, NULL)))
 		return tr_tree_no_memory(err);
-	snprintf(digits, sizeof(digits), "%ld", length);
 	for (const tr_node *item = list->first; item; item = item->next) {
 		tr_node *rule = tr_node_new(d->arena, TR_NODE_MAP, NULL, NULL);
 		tr_node *pattern = tr_node_new(d->arena, TR_NODE_SCALAR, action, item->text);
-		tr_node *number = length >= 0 ? tr_node_new(d->arena, TR_NODE_SCALAR, "length", digits) : NULL;
 
-		if (!rule || !pattern || (length >= 0 && !number))
+		if (!rule || !pattern)
 			return tr_tree_no_memory(err);
 		tr_node_add(rule, pattern);
-		if (number)
-			tr_node_add(rule, number);
+		for (const rule_setting *s = settings; s && s->key; s++) {
+			tr_node *node = tr_node_new(d->arena, TR_NODE_SCALAR, s->key, s->value);
+
+			if (!node)
+				return tr_tree_no_memory(err);
+			tr_node_add(rule, node);
+		}
 		tr_node_add(d->columns, rule);
 	}
 	return 0;
+}
+
+static int add_length_rules(tr_dbz *d, const char *action, long length, const char *patterns, tr_err *err)
+{
+	char digits[24];
+	const rule_setting settings[] = {{"length", digits}, {NULL, NULL}};
+
+	snprintf(digits, sizeof(digits), "%ld", length);
+	return add_column_rules(d, action, settings, patterns, err);
+}
+
+/* column.mask.hash.ALGORITHM.with.salt.SALT, and column.mask.hash.v2. for the value's bytes alone. */
+static int add_hash_rules(tr_dbz *d, const tr_dbz_property *p, tr_err *err)
+{
+	static const char infix[] = ".with.salt.";
+	const char *name = p->name + strlen("column.mask.hash."), *salt = strstr(name, infix);
+	bool second = strncmp(name, "v2.", 3) == 0;
+	char *algorithm;
+
+	name += second ? 3 : 0;
+	algorithm = salt && salt > name && salt[sizeof(infix) - 1] ? tr_arena_strndup(d->arena, name, (size_t)(salt - name)) : NULL;
+	if (!algorithm || !tr_digest_find(algorithm)) {
+		d->note(d->context, p->name, "this algorithm is not known; the columns are masked, so that nothing leaks");
+		return add_length_rules(d, "mask", 10, p->value, err);
+	}
+	const rule_setting settings[] = {{"algorithm", algorithm}, {"salt", salt + sizeof(infix) - 1}, {"version", second ? "2" : "1"},
+					 {NULL, NULL}};
+	return add_column_rules(d, "hash", settings, p->value, err);
 }
 
 /* column.mask.with.5.chars: the number between prefix and suffix, -1 when there is none. */
@@ -271,18 +307,17 @@ int tr_dbz_map_columns(tr_dbz *d, tr_err *err)
 		long mask = number_in(p->name, "column.mask.with.", ".chars"), cut = number_in(p->name, "column.truncate.to.", ".chars");
 
 		if (strcmp(p->name, "column.exclude.list") == 0) {
-			result = add_column_rules(d, "exclude", -1, p->value, err);
+			result = add_column_rules(d, "exclude", NULL, p->value, err);
 		} else if (strcmp(p->name, "column.include.list") == 0) {
-			result = add_column_rules(d, "include", -1, p->value, err);
+			result = add_column_rules(d, "include", NULL, p->value, err);
 		} else if (strcmp(p->name, "column.propagate.source.type") == 0) {
-			result = add_column_rules(d, "propagate_type", -1, p->value, err);
+			result = add_column_rules(d, "propagate_type", NULL, p->value, err);
 		} else if (mask >= 0) {
-			result = add_column_rules(d, "mask", mask, p->value, err);
+			result = add_length_rules(d, "mask", mask, p->value, err);
 		} else if (cut >= 0) {
-			result = add_column_rules(d, "truncate", cut, p->value, err);
+			result = add_length_rules(d, "truncate", cut, p->value, err);
 		} else if (strncmp(p->name, "column.mask.hash.", 17) == 0) {
-			d->note(d->context, p->name, "hashing is not supported; the columns are masked, so that nothing leaks");
-			result = add_column_rules(d, "mask", 10, p->value, err);
+			result = add_hash_rules(d, p, err);
 		} else {
 			continue;
 		}

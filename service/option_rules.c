@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "core/text.h"
+#include "events/digest.h"
 #include "service/option.h"
 
 #define COLUMN_LENGTH_MAX 1000000
@@ -79,38 +80,82 @@ static int rule_length(tr_arena *arena, const tr_node *node, uint32_t *out, tr_e
 	return 0;
 }
 
+/* Which version of Debezium's hashes: 1 is of the value as Java serializes it, 2 (the default) of its bytes. */
+static int rule_version(tr_arena *arena, const tr_node *node, bool *java, tr_err *err)
+{
+	const char *text;
+
+	if (tr_node_expand(arena, node, &text, err) < 0)
+		return -1;
+	*java = strcmp(text, "1") == 0;
+	if (!*java && strcmp(text, "2") != 0)
+		return fail(node, err, "events.columns: version is 1 or 2", "2 hashes the value's bytes, 1 as Java serializes them.");
+	return 0;
+}
+
+/* What a rule has beside its action and pattern; *found false when it is none of these. */
+static int rule_setting(tr_arena *arena, const tr_node *node, tr_column_rule *rule, bool *has_length, bool *found, tr_err *err)
+{
+	*found = true;
+	if (strcmp(node->key, "length") == 0) {
+		*has_length = true;
+		return rule_length(arena, node, &rule->length, err);
+	}
+	if (node->kind == TR_NODE_SCALAR && strcmp(node->key, "algorithm") == 0)
+		return tr_node_expand(arena, node, &rule->algorithm, err);
+	if (node->kind == TR_NODE_SCALAR && strcmp(node->key, "salt") == 0)
+		return tr_node_expand(arena, node, &rule->salt, err);
+	if (node->kind == TR_NODE_SCALAR && strcmp(node->key, "version") == 0)
+		return rule_version(arena, node, &rule->java, err);
+	*found = false;
+	return 0;
+}
+
+static int check_rule(const tr_node *node, const tr_column_rule *rule, bool has_length, tr_err *err)
+{
+	static const char how[] = "Write rules as: [{exclude: public.users.password}, {mask: public.users.card, length: 4}]";
+	static const char hash[] = "Write it as: {hash: public.users.email, algorithm: SHA-256, salt: ...}. Algorithms: " TR_DIGEST_NAMES ".";
+
+	if (!rule->pattern)
+		return fail(node, err, "events.columns: a rule has no action", how);
+	if (has_length != (rule->action == TR_COLUMN_MASK || rule->action == TR_COLUMN_TRUNCATE))
+		return fail(node, err, "events.columns: mask and truncate need a length, other actions have none", how);
+	if (rule->action != TR_COLUMN_HASH)
+		return rule->algorithm || rule->salt || rule->java ?
+		    fail(node, err, "events.columns: only hash has an algorithm, a salt and a version", hash) : 0;
+	if (!rule->algorithm || !rule->salt)
+		return fail(node, err, "events.columns: hash needs an algorithm and a salt", hash);
+	return tr_digest_find(rule->algorithm) ? 0 : fail(node, err, "events.columns: hash with an unknown algorithm", hash);
+}
+
 static int parse_rule(tr_arena *arena, const tr_node *node, tr_column_rule *rule, tr_err *err)
 {
 	static const char *const actions[] = {[TR_COLUMN_EXCLUDE] = "exclude", [TR_COLUMN_INCLUDE] = "include",
-	    [TR_COLUMN_MASK] = "mask", [TR_COLUMN_TRUNCATE] = "truncate", [TR_COLUMN_PROPAGATE_TYPE] = "propagate_type"};
+	    [TR_COLUMN_MASK] = "mask", [TR_COLUMN_TRUNCATE] = "truncate", [TR_COLUMN_PROPAGATE_TYPE] = "propagate_type",
+	    [TR_COLUMN_HASH] = "hash"};
 	static const char how[] = "Write rules as: [{exclude: public.users.password}, {mask: public.users.card, length: 4}]";
-	bool has_length = false;
+	const size_t count = sizeof(actions) / sizeof(*actions);
+	bool has_length = false, setting;
 
 	if (node->kind != TR_NODE_MAP)
 		return fail(node, err, "events.columns: a rule is a map", how);
 	for (const tr_node *child = node->first; child; child = child->next) {
 		size_t i = 0;
 
-		if (strcmp(child->key, "length") == 0) {
-			has_length = true;
-			if (rule_length(arena, child, &rule->length, err) < 0)
-				return -1;
+		if (rule_setting(arena, child, rule, &has_length, &setting, err) < 0)
+			return -1;
+		if (setting)
 			continue;
-		}
-		while (i < 5 && strcmp(actions[i], child->key) != 0)
+		while (i < count && strcmp(actions[i], child->key) != 0)
 			i++;
-		if (i == 5 || rule->pattern || child->kind != TR_NODE_SCALAR)
-			return fail(child, err, i == 5 ? "events.columns: unknown action" :
+		if (i == count || rule->pattern || child->kind != TR_NODE_SCALAR)
+			return fail(child, err, i == count ? "events.columns: unknown action" :
 			    "events.columns: a rule has one action with one pattern", how);
 		memcpy(&rule->action, &(unsigned){(unsigned)i}, sizeof(rule->action));
 		if (tr_node_expand(arena, child, &rule->pattern, err) < 0)
 			return -1;
 	}
-	if (!rule->pattern)
-		return fail(node, err, "events.columns: a rule has no action", how);
-	if (has_length != (rule->action == TR_COLUMN_MASK || rule->action == TR_COLUMN_TRUNCATE))
-		return fail(node, err, "events.columns: mask and truncate need a length, other actions have none", how);
-	return 0;
+	return check_rule(node, rule, has_length, err);
 }
 
 int tr_option_parse_columns(tr_arena *arena, const tr_node *node, tr_settings *settings, tr_err *err)

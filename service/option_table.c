@@ -156,8 +156,9 @@ const tr_option tr_options[] = {
 {"events.columns", SPECIAL, NULL, .parse = tr_option_parse_columns, .flags = TR_OPTION_OWN,
  .debezium = "column.*", .example = "[{exclude: public.users.password}, {mask: public.users.card, length: 4}]",
  .help = "Rules on columns, each a regular expression on schema.table.column, matched whole: exclude, include, mask (length "
-         "asterisks), truncate (length characters), propagate_type. Mask and truncate on a column that is not text are refused: they "
-         "would hide nothing."},
+         "asterisks), hash (algorithm, salt: lower-case digits of the digest, cut to the column's length; version 1: of the value as Java "
+         "serializes it), truncate (length characters), propagate_type. Mask, hash and truncate on a column that is not text are "
+         "refused: they would hide nothing."},
 {"events.key_columns", SPECIAL, NULL, .parse = tr_option_parse_key_columns, .flags = TR_OPTION_OWN,
  .debezium = "message.key.columns", .example = "[{table: public.log, columns: [day, number]}]",
  .help = "Keys other than the primary key: a regular expression on schema.table and the columns."},

@@ -296,7 +296,7 @@ END_TEST
 
 START_TEST(masked_in_the_row_but_not_in_the_key)
 {
-	const tr_column_rule rules[] = {{TR_COLUMN_MASK, "inv.cust.card", 5}, {TR_COLUMN_EXCLUDE, "inv.cust.id", 0}};
+	const tr_column_rule rules[] = {{TR_COLUMN_MASK, "inv.cust.card", .length = 5}, {TR_COLUMN_EXCLUDE, "inv.cust.id", .length = 0}};
 
 	begin();
 	f.options.column_rules = rules;

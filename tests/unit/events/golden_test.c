@@ -145,7 +145,7 @@ START_TEST(column_options)
 {
 	static const char *const key[] = {"a", "b"};
 	const tr_key_rule keys[] = {{"public.log_plain", key, 2}};
-	const tr_column_rule rules[] = {{TR_COLUMN_PROPAGATE_TYPE, ".*", 0}};
+	const tr_column_rule rules[] = {{TR_COLUMN_PROPAGATE_TYPE, ".*", .length = 0}};
 	const tr_source_column sources[] = {{"INT4", 10, 0, NULL}, {"TEXT", 2147483647, 0, NULL}, {"TEXT", 2147483647, 0, NULL}};
 
 	begin("gold_pg_options");

@@ -74,11 +74,11 @@ END_TEST
 
 START_TEST(exclude_mask_truncate_propagate)
 {
-	const tr_column_rule rules[] = {{TR_COLUMN_PROPAGATE_TYPE, ".*", 0},
-					{TR_COLUMN_EXCLUDE, "inv\\.cust\\.SECRET", 0},
-					{TR_COLUMN_MASK, "inv.cust.card", 5},
-					{TR_COLUMN_TRUNCATE, "inv.cust.(bio|code|raw)", 4},
-					{TR_COLUMN_MASK, "inv.cust.bio", 1}};
+	const tr_column_rule rules[] = {{TR_COLUMN_PROPAGATE_TYPE, ".*", .length = 0},
+					{TR_COLUMN_EXCLUDE, "inv\\.cust\\.SECRET", .length = 0},
+					{TR_COLUMN_MASK, "inv.cust.card", .length = 5},
+					{TR_COLUMN_TRUNCATE, "inv.cust.(bio|code|raw)", .length = 4},
+					{TR_COLUMN_MASK, "inv.cust.bio", .length = 1}};
 	const tr_source_column sources[] = {{"INT4", 10, 0, NULL},  {"TEXT", 2147483647, 0, NULL}, {"TEXT", -1, -1, NULL},
 					    {"TEXT", -1, -1, NULL}, {"VARCHAR", 3, 0, NULL}, {"BYTEA", -1, -1, NULL},
 					    {"INT4", 10, 0, NULL}};
@@ -130,9 +130,49 @@ START_TEST(exclude_mask_truncate_propagate)
 }
 END_TEST
 
+/* Cut to the column's length; NULL stays; placeholders are hashed like values; before what propagates types. */
+START_TEST(hashes_of_values)
+{
+	const tr_column_rule rules[] = {
+	    {TR_COLUMN_PROPAGATE_TYPE, "inv.cust.note", .length = 0},
+	    {TR_COLUMN_HASH, "inv.cust.(card|code)", .algorithm = "SHA-256", .salt = "abc", .java = true},
+	    {TR_COLUMN_HASH, "inv.cust.note", .algorithm = "MD5", .salt = "x"}};
+	const tr_source_column sources[] = {{"INT4", 10, 0, NULL}, {"TEXT", 2147483647, 0, NULL}, {"VARCHAR", 5, -1, NULL},
+					    {"TEXT", -1, -1, NULL}};
+	tr_datum d = {.ptr = (const uint8_t *)"secret", .len = 6, .form = TR_D_TEXT};
+	static const char *const hashes[] = {"56e45bf09c392f712f5d5db97ebef5c8b0701f4a1b7bf4890eb0f1169b07044b", "56e45",
+					     "94b4cdcb10029a32bb7d0d316e509274"};
+	tr_arena scratch;
+	tr_value v;
+
+	fx_init(&f);
+	f.options.column_rules = rules;
+	f.options.column_rule_count = 3;
+	f.source_columns = sources;
+	fx_start(&f, 1 << 20);
+	tr_table *t = fx_table(&f, "cust", "id:int!#1@", "card:text", "code:text", "note:text");
+
+	tr_arena_init(&scratch, 1 << 16);
+	for (size_t i = 0; i < 3; i++) {
+		const tr_column *column = &t->columns[i + 1];
+
+		ck_assert_uint_eq(column->type->param_count, 1);
+		ck_assert_str_eq(param(column->type, "masked"), "true");
+		ck_assert_int_eq(column->decode(column->decode_arg, d, &scratch, &v, &f.err), 0);
+		ck_assert(tr_slice_eq(v.s, tr_slice_str(hashes[i])));
+		ck_assert_int_eq(column->null_value.kind, TR_V_NULL);
+		ck_assert_uint_eq(column->unavailable.s.len, strlen(hashes[i]));
+		ck_assert(!tr_slice_eq(column->unavailable.s, tr_slice_str("__debezium_unavailable_value")));
+	}
+	tr_arena_release(&scratch);
+	tr_table_free(t);
+	fx_stop(&f);
+}
+END_TEST
+
 static void refused(const char *pattern, int action, const char *column)
 {
-	const tr_column_rule rules[] = {{action, pattern, 4}};
+	const tr_column_rule rules[] = {{action, pattern, .length = 4, .algorithm = "MD5", .salt = "x"}};
 	static const tr_source_column sources[] = {{"INT4", 10, 0, NULL}, {"JSONB", -1, -1, NULL}, {"NUMERIC", 30, 2, NULL}};
 	const char *const columns[] = {"id:int!#1@", "doc:text", "sum:int", NULL};
 	tr_table *t = NULL;
@@ -161,6 +201,7 @@ START_TEST(a_mask_that_would_not_hide_is_refused)
 {
 	refused("inv\\.pay\\.sum", TR_COLUMN_MASK, "\"inv.pay.sum\" cannot be masked");
 	refused("inv\\.pay\\.sum", TR_COLUMN_TRUNCATE, "\"inv.pay.sum\" cannot be truncated");
+	refused("inv\\.pay\\.sum", TR_COLUMN_HASH, "\"inv.pay.sum\" cannot be hashed");
 	refused(".*", TR_COLUMN_MASK, "\"inv.pay.id\"");
 	refused("inv\\.pay\\.doc", TR_COLUMN_MASK, NULL);
 	refused("inv\\.pay\\.sum", TR_COLUMN_EXCLUDE, NULL);
@@ -169,7 +210,7 @@ END_TEST
 
 START_TEST(include_leaves_the_rest_out_but_not_of_the_key)
 {
-	const tr_column_rule rules[] = {{TR_COLUMN_INCLUDE, "inv.t.(a|b)", 0}, {TR_COLUMN_EXCLUDE, "inv.t.b", 0}};
+	const tr_column_rule rules[] = {{TR_COLUMN_INCLUDE, "inv.t.(a|b)", .length = 0}, {TR_COLUMN_EXCLUDE, "inv.t.b", .length = 0}};
 
 	fx_init(&f);
 	f.options.column_rules = rules;
@@ -246,7 +287,7 @@ END_TEST
 
 START_TEST(excluding_mends_a_collision)
 {
-	const tr_column_rule rules[] = {{TR_COLUMN_EXCLUDE, "inv\\.t\\.a\\.b", 0}};
+	const tr_column_rule rules[] = {{TR_COLUMN_EXCLUDE, "inv\\.t\\.a\\.b", .length = 0}};
 	static const char *const columns[] = {"id:int!#1", "a.b:text", "a-b:text", NULL};
 
 	fx_init(&f);
@@ -326,7 +367,7 @@ END_TEST
 
 START_TEST(a_bad_rule_is_the_configurations_fault)
 {
-	const tr_column_rule rules[] = {{TR_COLUMN_EXCLUDE, "(", 0}};
+	const tr_column_rule rules[] = {{TR_COLUMN_EXCLUDE, "(", .length = 0}};
 	static const char *const columns[] = {"id:int!#1", NULL};
 
 	fx_init(&f);
@@ -338,6 +379,6 @@ START_TEST(a_bad_rule_is_the_configurations_fault)
 }
 END_TEST
 
-TEST_MAIN("table", names_and_types, flat_value_is_the_row, no_key, exclude_mask_truncate_propagate,
+TEST_MAIN("table", names_and_types, flat_value_is_the_row, no_key, exclude_mask_truncate_propagate, hashes_of_values,
 	  a_mask_that_would_not_hide_is_refused, include_leaves_the_rest_out_but_not_of_the_key, key_rules, field_collisions,
 	  excluding_mends_a_collision, topic_collisions, names_avro_cannot_hold, stand_ins, a_bad_rule_is_the_configurations_fault)

@@ -216,6 +216,10 @@ START_TEST(bad_values_are_named)
 	ck_fails("source: {tables: {a: b}}\n", TR_E_CONFIG, "a map stands where a list belongs", NULL);
 	ck_fails("source: x\n", TR_E_CONFIG, "\"source\" is a section", NULL);
 	ck_fails("events: {columns: [{mask: a}]}\n", TR_E_CONFIG, "need a length", NULL);
+	ck_fails("events: {columns: [{hash: a, algorithm: MD5}]}\n", TR_E_CONFIG, "hash needs an algorithm and a salt", "SHA-256");
+	ck_fails("events: {columns: [{hash: a, algorithm: CRC, salt: s}]}\n", TR_E_CONFIG, "unknown algorithm", "SHA-256");
+	ck_fails("events: {columns: [{hash: a, algorithm: MD5, salt: s, version: 3}]}\n", TR_E_CONFIG, "version is 1 or 2", NULL);
+	ck_fails("events: {columns: [{mask: a, length: 2, salt: s}]}\n", TR_E_CONFIG, "only hash has", NULL);
 	ck_fails("events: {columns: [{hide: a}]}\n", TR_E_CONFIG, "unknown action", NULL);
 	ck_fails("events: {skip: [drop]}\n", TR_E_CONFIG, "\"drop\" is not an operation", NULL);
 }

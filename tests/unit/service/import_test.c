@@ -133,6 +133,28 @@ START_TEST(column_rules_and_keys_are_kept)
 }
 END_TEST
 
+START_TEST(hashes_keep_their_algorithm_salt_and_version)
+{
+	tr_config *config = configure("connector.class=io.debezium.connector.postgresql.PostgresConnector\nplugin.name=pgoutput\n"
+	    "topic.prefix=t\ndatabase.dbname=d\n" EXTRA "column.mask.hash.SHA-256.with.salt.a.b=public.t.c,public.t.d\n"
+	    "column.mask.hash.v2.md5.with.salt.x=public.u.e\n");
+	const tr_event_options *e = &config->pipelines[0].pipeline.events;
+
+	ck_assert_uint_eq(e->column_rule_count, 3);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_int_eq(e->column_rules[i].action, TR_COLUMN_HASH);
+	ck_assert_str_eq(e->column_rules[1].pattern, "public.t.d");
+	ck_assert_str_eq(e->column_rules[1].algorithm, "SHA-256");
+	ck_assert_str_eq(e->column_rules[1].salt, "a.b");
+	ck_assert(e->column_rules[1].java);
+	ck_assert_str_eq(e->column_rules[2].algorithm, "md5");
+	ck_assert_str_eq(e->column_rules[2].salt, "x");
+	ck_assert(!e->column_rules[2].java);
+	ck_assert_ptr_null(strstr(notes, "mask"));
+	tr_config_free(config);
+}
+END_TEST
+
 #define PG "connector.class=io.debezium.connector.postgresql.PostgresConnector\nplugin.name=pgoutput\ntopic.prefix=t\n" \
 	"database.dbname=d\n"
 
@@ -204,14 +226,14 @@ START_TEST(what_has_no_counterpart_is_named)
 {
 	ck_assert_ptr_nonnull(import(PG EXTRA "transforms=unwrap\ntransforms.unwrap.type=x\nheartbeat.action.query=SELECT 1\n"
 	                                      "no.such.thing=1\nsnapshot.mode=always\nmessage.prefix.include.list=a\n"
-	                                      "column.mask.hash.SHA-256.with.salt.x=public.t.c\n"));
+	                                      "column.mask.hash.Whirlpool.with.salt.x=public.t.c\n"));
 	ck_assert_ptr_nonnull(strstr(notes, "transforms: "));
 	ck_assert_ptr_nonnull(strstr(notes, "transforms.unwrap.type: "));
 	ck_assert_ptr_nonnull(strstr(notes, "heartbeat.action.query: not needed"));
 	ck_assert_ptr_nonnull(strstr(notes, "no.such.thing: not a property that is known"));
 	ck_assert_ptr_nonnull(strstr(notes, "snapshot.mode: "));
 	ck_assert_ptr_nonnull(strstr(notes, "message.prefix.include.list: "));
-	ck_assert_ptr_nonnull(strstr(notes, "column.mask.hash.SHA-256.with.salt.x: hashing is not supported"));
+	ck_assert_ptr_nonnull(strstr(notes, "column.mask.hash.Whirlpool.with.salt.x: this algorithm is not known; the columns are masked"));
 	ck_assert_ptr_nonnull(strstr(notes, "null_as_default"));
 }
 END_TEST
@@ -285,5 +307,6 @@ START_TEST(a_byte_order_mark_is_no_text)
 END_TEST
 
 TEST_MAIN("import", a_byte_order_mark_is_no_text, every_golden_connector_becomes_a_valid_file, column_rules_and_keys_are_kept, values_are_mapped,
+    hashes_keep_their_algorithm_salt_and_version,
     connect_json_with_converters_and_producer, json_converter_has_schemas_unless_told, what_has_no_counterpart_is_named,
     references_are_translated, properties_are_read_as_java_does, other_connectors, debezium_server_is_understood)
