@@ -318,6 +318,19 @@ bool tr_text_utf8_valid(tr_slice text)
 	return true;
 }
 
+void tr_text_utf8_mend(tr_writer *w, tr_slice text)
+{
+	while (text.len > 0) {
+		size_t n = tr_text_utf8_char(text);
+
+		if (n)
+			tr_writer_put(w, text.ptr, n);
+		else
+			tr_writer_text(w, "\xef\xbf\xbd");
+		text = skip(text, n ? n : 1);
+	}
+}
+
 size_t tr_text_utf8_length(tr_slice text)
 {
 	size_t count = 0;

@@ -42,6 +42,8 @@ void tr_text_json_escape(tr_writer *w, tr_slice text);
 bool tr_text_utf8_valid(tr_slice text);
 /* Bytes of the valid character at the start of the text, 0 when there is none. */
 size_t tr_text_utf8_char(tr_slice text);
+/* The text, with U+FFFD for each byte that belongs to no character. */
+void tr_text_utf8_mend(tr_writer *w, tr_slice text);
 /* Characters; each invalid byte counts as one. */
 size_t tr_text_utf8_length(tr_slice text);
 /* The longest prefix of at most `count` characters, or of at most `bytes` bytes; never splits a character. */

@@ -736,20 +736,6 @@ static int convert(const char *charset, tr_slice in, tr_writer *w)
 	return tr_writer_ok(w) ? 0 : -1;
 }
 
-/* Bytes of no character become U+FFFD. */
-static void mend(tr_slice in, tr_writer *w)
-{
-	while (in.len > 0) {
-		size_t n = tr_text_utf8_char(in), step = n ? n : 1;
-
-		if (n)
-			tr_writer_put(w, in.ptr, n);
-		else
-			tr_writer_text(w, "\xef\xbf\xbd");
-		in = tr_slice_of(in.ptr + step, in.len - step);
-	}
-}
-
 int tr_myc_ddl_text(const tr_bl_query *query, tr_arena *arena, tr_slice *out, tr_err *err)
 {
 	const char *charset = query->client_collation ? tr_bl_collation_charset(query->client_collation) : NULL;
@@ -764,7 +750,7 @@ int tr_myc_ddl_text(const tr_bl_query *query, tr_arena *arena, tr_slice *out, tr
 	tr_writer_init(&w, query->text.len * 8 + 4096);
 	if (utf8 || convert(charset, query->text, &w) != 0) {
 		tr_writer_reset(&w);
-		mend(query->text, &w);
+		tr_text_utf8_mend(&w, query->text);
 	}
 	if (tr_writer_ok(&w))
 		copy = tr_arena_memdup(arena, w.data ? (const void *)w.data : "", w.len);

@@ -377,11 +377,19 @@ static int give_shown(report *r, const tr_myc_facts *facts, const char *shown, t
 {
 	tr_schema_table table;
 	tr_myc_ddl ddl;
+	tr_writer w;
+	int failed = -1;
 
-	if (tr_myc_ddl_scan(tr_slice_str(shown), facts->database, 0, &r->arena, &ddl, err) ||
-	    tr_myc_schema_table(facts, r->s->mariadb, r->s->events->schema_comments, &r->arena, &table, err))
-		return -1;
-	return give(r, facts->database, ddl.statement, "CREATE", facts->name, &table, facts->name, err);
+	/* MariaDB shows the default of a BINARY column as its bytes. */
+	tr_writer_init(&w, SCRATCH_MAX);
+	tr_text_utf8_mend(&w, tr_slice_str(shown));
+	if (!tr_writer_ok(&w))
+		out_of_memory(err);
+	else if (tr_myc_ddl_scan(tr_writer_view(&w), facts->database, 0, &r->arena, &ddl, err) == 0 &&
+		 tr_myc_schema_table(facts, r->s->mariadb, r->s->events->schema_comments, &r->arena, &table, err) == 0)
+		failed = give(r, facts->database, ddl.statement, "CREATE", facts->name, &table, facts->name, err);
+	tr_writer_release(&w);
+	return failed;
 }
 
 static int give_table_made(report *r, MYSQL *m, const tr_myc_listed *t, tr_err *err)

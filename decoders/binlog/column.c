@@ -1,5 +1,6 @@
 #include "decoders/binlog/column.h"
 
+#include "core/text.h"
 #include "decoders/binlog/charset.h"
 #include "decoders/binlog/names.h"
 
@@ -257,7 +258,8 @@ static tr_bl_default_kind mysql_default(const char *text, const char *extra, tr_
 		                                                                                : TR_BL_DEFAULT_EXPRESSION;
 	if (tr_bl_sql_is_bytes(out->sql) && starts(text, "0x"))
 		unhex(text + 2, '\0', arena, &out->default_text);
-	return TR_BL_DEFAULT_LITERAL;
+	/* Bytes that are no text are a hexadecimal number in the statement, and Debezium reads no default from one. */
+	return tr_text_utf8_valid(out->default_text) ? TR_BL_DEFAULT_LITERAL : TR_BL_DEFAULT_EXPRESSION;
 }
 
 static int parse_default(const tr_bl_facts *facts, tr_arena *arena, tr_bl_column *out, tr_err *err)

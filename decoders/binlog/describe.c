@@ -1,4 +1,5 @@
 /* A column in the words of Debezium's catalogue. */
+#include "core/text.h"
 #include "decoders/binlog/names.h"
 
 static const char *upper(tr_arena *arena, const char *text, size_t len)
@@ -69,6 +70,22 @@ tr_slice tr_bl_as_written(tr_slice text, size_t length, tr_arena *arena)
 	return tr_slice_of(start, (size_t)(at - start));
 }
 
+/* As above, for a field that holds text: NUL-terminated, what is no UTF-8 mended. NULL: out of memory. */
+static const char *written_text(tr_slice text, size_t length, tr_arena *arena)
+{
+	tr_slice written = tr_bl_as_written(text, length, arena);
+	const char *mended;
+	tr_writer w;
+
+	if (!written.ptr || tr_text_utf8_valid(written))
+		return (const char *)written.ptr;
+	tr_writer_init(&w, 3 * written.len + 1);
+	tr_text_utf8_mend(&w, written);
+	mended = tr_writer_ok(&w) ? tr_arena_strndup(arena, w.data, w.len) : NULL;
+	tr_writer_release(&w);
+	return mended;
+}
+
 static char *bits_text(tr_slice bytes, tr_arena *arena)
 {
 	char *start = tr_arena_alloc(arena, 8 * bytes.len + 2), *at = start;
@@ -94,7 +111,7 @@ static bool default_expression(const tr_bl_column *in, tr_arena *arena, const ch
 	if (in->sql == TR_BL_SQL_BIT)
 		*out = bits_text(in->default_text, arena);
 	else
-		*out = (const char *)tr_bl_as_written(in->default_text, in->sql == TR_BL_SQL_BINARY ? in->length : 0, arena).ptr;
+		*out = written_text(in->default_text, in->sql == TR_BL_SQL_BINARY ? in->length : 0, arena);
 	return *out != NULL;
 }
 
@@ -104,7 +121,7 @@ static bool quoted_labels(const tr_bl_column *in, tr_arena *arena, tr_schema_col
 	const char **values = TR_ARENA_ARRAY(arena, const char *, in->value_count + 1);
 
 	for (size_t i = 0; values && i < in->value_count; i++) {
-		const char *text = (const char *)tr_bl_as_written(tr_slice_str(in->values[i]), 0, arena).ptr;
+		const char *text = written_text(tr_slice_str(in->values[i]), 0, arena);
 
 		values[i] = text ? tr_arena_format(arena, "'%s'", text) : NULL;
 		if (!values[i])

@@ -187,6 +187,15 @@ START_TEST(utf8_validity)
 }
 END_TEST
 
+START_TEST(utf8_mended)
+{
+	tr_writer_init(&w, 100);
+	tr_text_utf8_mend(&w, lit("a\x80\xff\xc3\xa9\xe2\x82"));
+	ck_assert_str_eq(written(), "a\xef\xbf\xbd\xef\xbf\xbd\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd");
+	tr_writer_release(&w);
+}
+END_TEST
+
 START_TEST(utf8_lengths_and_cuts)
 {
 	tr_slice text = lit("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80z");
@@ -205,4 +214,4 @@ START_TEST(utf8_lengths_and_cuts)
 END_TEST
 
 TEST_MAIN("text", formatting_cuts_between_characters, distances, nearest_name, globs, sizes, durations, hex_and_base64,
-    json_strings, utf8_validity, utf8_lengths_and_cuts)
+    json_strings, utf8_validity, utf8_mended, utf8_lengths_and_cuts)
