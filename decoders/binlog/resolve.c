@@ -335,9 +335,11 @@ static int set_default(plan *p)
 			return 0;
 		if (epoch(p, &arg, &value) != 0)
 			return -1;
-	} else if (p->decode(&arg, (tr_datum){.ptr = text.ptr, .len = (uint32_t)text.len, .form = TR_D_TEXT}, p->arena, &value,
-	                     &ignored) != 0) {
-		return 0;
+	} else {
+		/* A literal shows the digits of its type, zeros too; the epoch has none. */
+		arg.digits = p->arg->digits;
+		if (p->decode(&arg, (tr_datum){.ptr = text.ptr, .len = (uint32_t)text.len, .form = TR_D_TEXT}, p->arena, &value, &ignored) != 0)
+			return 0;
 	}
 	if (value.kind == TR_V_NULL)
 		return 0;
