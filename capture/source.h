@@ -135,6 +135,7 @@ typedef struct tr_source_ops {
 	const char *kind;        /* "postgres" */
 	const char *schemes;     /* "postgres postgresql" */
 	const char *connector;   /* "postgresql": Debezium's word */
+	bool skips_changes;      /* events.skip passes over changes of the log: an update of a key is an update */
 	/* No connection is made. name = pipeline name (slot and publication default to tailrace_<name>). */
 	int (*open)(tr_source **out, const char *name, const tr_source_options *options, const tr_event_options *events,
 	            tr_metrics *metrics, tr_err *err);

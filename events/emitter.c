@@ -649,7 +649,7 @@ static int put_event(event *v, char op, const tr_value *key, const tr_value *bef
 	extra_header extra = {0};
 	part key_part, value_part;
 
-	if (is_skipped(options, op)) {
+	if (!v->e->c->config.skips_changes && is_skipped(options, op)) {
 		v->skipped++;
 		return 0;
 	}
@@ -813,6 +813,11 @@ static int emit_row(event *v)
 	const tr_change *change = v->change;
 
 	TR_CHECK_OBJ(v->table, TR_TABLE_MAGIC);
+	/* Otherwise put_event asks for each record: of a key update it may skip the delete, say. */
+	if (v->e->c->config.skips_changes && is_skipped(v->e->c->config.options, (char)change->op)) {
+		v->skipped++;
+		return 0;
+	}
 	if (need_columns(v) != 0)
 		return -1;
 	switch (change->op) {

@@ -21,6 +21,7 @@ typedef struct tr_catalogue_config {
 	const tr_type *source_type;     /* the connector's `source` struct; borrowed for the pipeline's life */
 	const char *connector;          /* "postgresql" */
 	const char *database;
+	bool skips_changes;             /* events.skip is about the change in the log, not about the records made of it */
 	const char *version;            /* source.version: ours */
 	const volatile bool *stop;
 	tr_metrics *metrics;            /* may be NULL in tests */

@@ -44,6 +44,7 @@ static int need_catalogue(tr_pipeline *p, tr_err *err)
 	    .source_type = p->source->ops->source_type(&p->arena),
 	    .connector = p->source->ops->connector,
 	    .database = p->source->ops->database(p->source),
+	    .skips_changes = p->source->ops->skips_changes,
 	    .version = p->config->version,
 	    .stop = &p->stop_flag,
 	    .metrics = &p->metrics,

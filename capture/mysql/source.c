@@ -376,7 +376,7 @@ static void source_disconnect(tr_source *base)
 
 #define OPERATIONS(word, opener, block)                                                                                \
 	{                                                                                                              \
-		.kind = word, .schemes = word, .connector = word, .open = opener, .source_type = block,                \
+		.kind = word, .schemes = word, .connector = word, .skips_changes = true, .open = opener, .source_type = block,                \
 		.check = source_check, .tables = source_tables, .serves = source_serves, .prepare = source_prepare,     \
 		.identity = source_identity, .database = source_database, .snapshot = source_snapshot,                 \
 		.start = source_start, .read = source_read, .position = source_position, .confirm = source_confirm,    \

@@ -416,6 +416,31 @@ START_TEST(skipped_operations)
 }
 END_TEST
 
+/* MySQL and MariaDB: what is passed over are the changes of the log, and an update of a key is an update there. */
+START_TEST(skipped_changes_of_the_log)
+{
+	begin();
+	f.skips_changes = f.options.skip_delete = f.options.skip_create = true;
+	fx_start(&f, 1 << 20);
+	tr_table *t = fx_table(&f, "t", "id:int!#1@");
+
+	fx_emit(&f, TR_OP_CREATE, t, NULL, ROW("1"));
+	fx_emit(&f, TR_OP_DELETE, t, ROW("1"), NULL);
+	ck_assert_str_eq(fx_take(&f), "");
+	fx_emit(&f, TR_OP_UPDATE, t, ROW("1"), ROW("2"));
+	ck_assert_str_eq(fx_take(&f),
+			 "srv.inv.t K{id:1} V" ENVELOPE("d", "{id:1}", "-") " __debezium.newkey={\"id\":2} +ctx\n"
+			 "srv.inv.t K{id:1} V- __debezium.newkey={\"id\":2} +ctx\n"
+			 "srv.inv.t K{id:2} V" ENVELOPE("c", "-", "{id:2}") " __debezium.oldkey={\"id\":1} +ctx\n");
+	ck_assert_int_eq(tr_metric_get(&f.metrics, TR_M_EVENTS_SKIPPED), 2);
+	f.options.skip_update = true;
+	fx_emit(&f, TR_OP_UPDATE, t, ROW("2"), ROW("3"));
+	ck_assert_str_eq(fx_take(&f), "");
+	tr_table_free(t);
+	fx_stop(&f);
+}
+END_TEST
+
 START_TEST(heartbeats)
 {
 	begin();
@@ -774,6 +799,6 @@ TEST_MAIN("emitter", commit_times_beyond_nanoseconds, read_create_update, null_s
 	  key_change_with_json_headers_without_tombstones, context_headers, full_identity, index_identity, no_key,
 	  two_keys_in_their_own_order, unchanged_values, an_unchanged_key_is_no_change, truncate,
 	  masked_in_the_row_but_not_in_the_key, chosen_key_columns, snapshot_marks_and_clocks, flat_envelope,
-	  skipped_operations, heartbeats, messages, transactions, messages_in_transactions, replayed_changes_only_count,
+	  skipped_operations, skipped_changes_of_the_log, heartbeats, messages, transactions, messages_in_transactions, replayed_changes_only_count,
 	  without_metadata_there_is_none, failures_leave_no_trace, a_full_batch_is_told, errors_name_the_column,
 	  schemas_are_compiled_when_needed, readers_share_a_table)

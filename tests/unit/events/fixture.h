@@ -205,6 +205,7 @@ static inline tr_column fx_column(tr_arena *a, uint16_t index, const char *text)
 
 typedef struct fx {
 	tr_event_options options;
+	bool skips_changes;
 	fx_encoder encoder;
 	tr_arena types;
 	tr_metrics metrics;
@@ -258,6 +259,7 @@ static inline void fx_start(fx *f, size_t batch_bytes)
 				      .encoder = &f->encoder.base,
 				      .connector = "postgresql",
 				      .database = "golden",
+				      .skips_changes = f->skips_changes,
 				      .version = "1.0",
 				      .metrics = &f->metrics};
 
