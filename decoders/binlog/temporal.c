@@ -351,7 +351,8 @@ int tr_bl_decode_time(const void *arg, tr_datum in, tr_arena *scratch, tr_value 
 	if (in.form == TR_D_BINARY ? !read_time(a, in, &m) : !parse_time(tr_slice_of(in.ptr, in.len), &m))
 		return tr_bl_bad(a, in, "not a time", err);
 	us = clock_us(&m);
-	if (a->one_day && (us < 0 || us >= DAY_S * INT64_C(1000000)))
+	/* The end of the day is one of its times, as in Java. */
+	if (a->one_day && (us < 0 || us > DAY_S * INT64_C(1000000)))
 		return tr_bl_unfit(a, in, "no time of one day (time.precision.mode=connect holds no other)", out, err);
 	switch (a->unit) {
 	case TR_BL_MILLIS: *out = tr_value_int(us / 1000); return 0;

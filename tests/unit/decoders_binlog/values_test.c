@@ -112,7 +112,8 @@ START_TEST(times_in_all_modes)
 {
 	static const struct { tr_time_mode mode; const char *type, *text, *want; } table[] = {
 		{TR_TIME_ADAPTIVE, "time(3)", "-838:59:59.500", "-3020399500000"}, {TR_TIME_ADAPTIVE, "time(4)", "00:00:00.0001", "100"},
-		{TR_TIME_CONNECT, "time", "23:59:59", "86399000"}, {TR_TIME_CONNECT, "time", "24:00:00", "null"},
+		{TR_TIME_CONNECT, "time", "23:59:59", "86399000"}, {TR_TIME_CONNECT, "time", "24:00:00", "86400000"},
+		{TR_TIME_CONNECT, "time(6)", "24:00:00.000001", "null"}, {TR_TIME_CONNECT, "time", "25:00:00", "null"},
 		{TR_TIME_CONNECT, "time", "-00:00:01", "null"}, {TR_TIME_CONNECT, "time(6)", "00:00:00.000999", "0"},
 		{TR_TIME_ISOSTRING, "time(6)", "12:00:00.500000", "'12:00:00.5Z'"}, {TR_TIME_ISOSTRING, "time", "-838:59:59", "'-838:59:59Z'"},
 		{TR_TIME_NANOSECONDS, "time", "-838:59:59", "-3020399000000000"}, {TR_TIME_MICROSECONDS, "time", "00:00:01", "1000000"},
