@@ -72,6 +72,7 @@ typedef struct tr_event_options {
 	bool transaction_metadata;
 	bool schema_changes;         /* MySQL, MariaDB: publish DDL on the topic <name> */
 	bool schema_comments;        /* MySQL, MariaDB: comments of tables and columns are part of schemas */
+	bool skip_unchanged;         /* updates whose published before and after are equal */
 	bool skip_create, skip_update, skip_delete, skip_truncate, skip_messages;
 	const char *unavailable;     /* placeholder for unchanged TOAST: "__debezium_unavailable_value" */
 	uint32_t money_fraction_digits;

@@ -105,7 +105,7 @@ static const row rows[] = {
     {"field.name.adjustment.mode", ALL, LOWER, "events.field_names", NULL},
     {"tombstones.on.delete", ALL, LOWER, "events.tombstones", NULL},
     {"skipped.operations", ALL, TAKEN, NULL, NULL},
-    {"skip.messages.without.change", ALL, NO, "updates that change no published column are published, too", NULL},
+    {"skip.messages.without.change", ALL, LOWER, "events.skip_unchanged", NULL},
     {"provide.transaction.metadata", ALL, LOWER, "events.transaction_metadata", NULL},
     {"transaction.metadata.factory", ALL, NO, "a Java class", NULL},
     {"unavailable.value.placeholder", ALL, COPY, "events.unavailable", NULL},

@@ -153,6 +153,8 @@ const tr_option tr_options[] = {
  .debezium = "unavailable.value.placeholder", .help = "Stands for a large value that the source did not send because it did not change."},
 {"events.skip", SPECIAL, "[truncate]", .parse = tr_option_parse_skip, .debezium = "skipped.operations",
  .help = "Operations that are not published: create, update, delete, truncate, message, or none."},
+{"events.skip_unchanged", BOOL, "false", AT(pipeline.events.skip_unchanged), .debezium = "skip.messages.without.change",
+ .help = "Do not publish updates that change no published column. PostgreSQL sends what to compare with under REPLICA IDENTITY FULL only."},
 {"events.columns", SPECIAL, NULL, .parse = tr_option_parse_columns, .flags = TR_OPTION_OWN,
  .debezium = "column.*", .example = "[{exclude: public.users.password}, {mask: public.users.card, length: 4}]",
  .help = "Rules on columns, each a regular expression on schema.table.column, matched whole: exclude, include, mask (length "

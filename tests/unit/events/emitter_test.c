@@ -441,6 +441,32 @@ START_TEST(skipped_changes_of_the_log)
 }
 END_TEST
 
+START_TEST(updates_without_a_published_change)
+{
+	const tr_column_rule rule = {TR_COLUMN_EXCLUDE, "inv.t.hidden", 0};
+
+	for (int skip = 0; skip < 2; skip++) {
+		begin();
+		f.options.skip_unchanged = skip == 1;
+		f.options.column_rules = &rule;
+		f.options.column_rule_count = 1;
+		fx_start(&f, 1 << 20);
+		tr_table *t = fx_table(&f, "t", "id:int!#1@", "v:text", "hidden:text");
+
+		fx_emit(&f, TR_OP_UPDATE, t, ROW("1", NUL, "x"), ROW("1", NUL, "y"));
+		ck_assert_str_eq(fx_take(&f), skip ? "" : "srv.inv.t K{id:1} V" ENVELOPE("u", "{id:1,v:-}", "{id:1,v:-}") " +ctx\n");
+		ck_assert_int_eq(tr_metric_get(&f.metrics, TR_M_EVENTS_SKIPPED), skip);
+		fx_emit(&f, TR_OP_UPDATE, t, ROW("1", "a", "x"), ROW("1", "b", "x"));
+		ck_assert_str_eq(fx_take(&f), "srv.inv.t K{id:1} V" ENVELOPE("u", "{id:1,v:a}", "{id:1,v:b}") " +ctx\n");
+		/* no old row to compare with */
+		fx_emit(&f, TR_OP_UPDATE, t, NULL, ROW("1", "b", "x"));
+		ck_assert_str_eq(fx_take(&f), "srv.inv.t K{id:1} V" ENVELOPE("u", "-", "{id:1,v:b}") " +ctx\n");
+		tr_table_free(t);
+		fx_stop(&f);
+	}
+}
+END_TEST
+
 START_TEST(heartbeats)
 {
 	begin();
@@ -799,6 +825,7 @@ TEST_MAIN("emitter", commit_times_beyond_nanoseconds, read_create_update, null_s
 	  key_change_with_json_headers_without_tombstones, context_headers, full_identity, index_identity, no_key,
 	  two_keys_in_their_own_order, unchanged_values, an_unchanged_key_is_no_change, truncate,
 	  masked_in_the_row_but_not_in_the_key, chosen_key_columns, snapshot_marks_and_clocks, flat_envelope,
-	  skipped_operations, skipped_changes_of_the_log, heartbeats, messages, transactions, messages_in_transactions, replayed_changes_only_count,
+	  skipped_operations, skipped_changes_of_the_log, updates_without_a_published_change,
+	  heartbeats, messages, transactions, messages_in_transactions, replayed_changes_only_count,
 	  without_metadata_there_is_none, failures_leave_no_trace, a_full_batch_is_told, errors_name_the_column,
 	  schemas_are_compiled_when_needed, readers_share_a_table)

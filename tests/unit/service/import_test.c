@@ -189,7 +189,7 @@ START_TEST(connect_json_with_converters_and_producer)
 {
 	tr_config *config = configure("{\"name\":\"c\",\"config\":{\"connector.class\":\"io.debezium.connector.postgresql.PostgresConnector\","
 	    "\"plugin.name\":\"pgoutput\",\"topic.prefix\":\"t\",\"database.hostname\":\"h\",\"database.port\":5432,"
-	    "\"database.user\":\"u\",\"database.dbname\":\"d\",\"tombstones.on.delete\":false,"
+	    "\"database.user\":\"u\",\"database.dbname\":\"d\",\"tombstones.on.delete\":false,\"skip.messages.without.change\":\"true\","
 	    "\"key.converter\":\"io.confluent.connect.avro.AvroConverter\",\"value.converter\":\"io.confluent.connect.avro.AvroConverter\","
 	    "\"value.converter.schema.registry.url\":\"http://reg:8081\",\"value.converter.basic.auth.credentials.source\":\"USER_INFO\","
 	    "\"value.converter.basic.auth.user.info\":\"me:pw\",\"producer.override.linger.ms\":\"5\","
@@ -199,7 +199,7 @@ START_TEST(connect_json_with_converters_and_producer)
 
 	ck_assert_str_eq(p->registry.user, "me");
 	ck_assert_str_eq(p->registry.password, "pw");
-	ck_assert(!p->events.tombstones);
+	ck_assert(!p->events.tombstones && p->events.skip_unchanged);
 	ck_assert_uint_eq(p->sink.property_count, 2);
 	ck_assert_str_eq(p->sink.properties[1].key, "message.max.bytes");
 	ck_assert_int_eq(p->sink.partitions, 3);
