@@ -54,8 +54,10 @@ void tr_myc_catalog_stale(tr_myc_catalog *c)
 	size_t cursor = 0;
 	void *value;
 
-	while (tr_map_next(c->relations, &cursor, NULL, &value))
+	while (tr_map_next(c->relations, &cursor, NULL, &value)) {
 		drop_facts(value);
+		((tr_myc_relation *)value)->there = false;
+	}
 }
 
 void tr_myc_catalog_session(tr_myc_catalog *c)
@@ -140,6 +142,7 @@ int tr_myc_relation_map(tr_myc_catalog *c, tr_bl_table *map, tr_myc_relation **o
 	map->user = rel;
 	map->wanted = rel->captured;
 	*out = rel;
+	rel->there = true;
 	if (rel->map == map && rel->map_id == map->id)
 		return 0;
 	/* Another number: the server has opened the table anew, so a DDL may have changed it. One that the stream has met
@@ -511,6 +514,7 @@ int tr_myc_catalog_ddl(tr_myc_catalog *c, const char *database, const char *name
 	if (!rel || read_facts(c, rel, true, err))
 		return -1;
 	rel->facts_by_ddl = true;
+	rel->there = rel->facts->exists;
 	if (out)
 		*out = rel->facts;
 	return 0;
@@ -520,9 +524,11 @@ int tr_myc_catalog_forget(tr_myc_catalog *c, const char *database, const char *n
 {
 	tr_myc_relation *rel = relation_get(c, tr_slice_str(database), tr_slice_str(name), err);
 
-	if (rel)
-		drop_facts(rel);
-	return rel ? 0 : -1;
+	if (!rel)
+		return -1;
+	drop_facts(rel);
+	rel->there = false;
+	return 0;
 }
 
 int tr_myc_relation_read(tr_myc_catalog *c, const char *database, const char *name, tr_catalogue *events,

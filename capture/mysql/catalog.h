@@ -42,6 +42,7 @@ typedef struct tr_myc_facts {
 	bool key_primary;
 	const char *charset;        /* default of the table, or NULL */
 	const char *comment;        /* "" = none */
+	const char *key_name;       /* of the index that is the key; "" = none */
 	const char *made;           /* CREATE_TIME; a table keeps it when it is renamed. "" = not told */
 	/* With `locked`: the end of the server's log behind the lock. Everything that made these facts lies before it. */
 	char log_file[TR_BL_FILE_MAX];
@@ -80,6 +81,7 @@ typedef struct tr_myc_relation {
 	const char *database, *name;
 	bool captured;
 	bool stale;            /* compile before the next row */
+	bool there;            /* at this place of the log, for certain: a row or a DDL of this session has shown it */
 	bool image_told;       /* that its rows lack columns was logged */
 	tr_table *table;       /* NULL until first compiled */
 	/* the catalogue's: */

@@ -21,6 +21,7 @@ typedef struct token {
 typedef struct scanner {
 	const uint8_t *at, *end;
 	const uint8_t *start; /* of the newest token */
+	const uint8_t *behind; /* the token before it */
 	uint64_t sql_mode;
 	bool in_version;      /* inside of a version comment */
 	bool hide_version;    /* version comments are comments */
@@ -131,6 +132,7 @@ static void next(scanner *s)
 {
 	bool backslash = !(s->sql_mode & TR_MYC_MODE_NO_BACKSLASH_ESCAPES);
 
+	s->behind = s->at;
 	skip_blanks(s);
 	s->start = s->at;
 	s->now = (token){.kind = T_END};
@@ -305,18 +307,40 @@ static void want_database(scanner *s)
 
 /* --- statements about shapes ------------------------------------------------------------------- */
 
+static void scan_create_index(scanner *s)
+{
+	static const char *const hints[] = {"ONLINE", "OFFLINE", NULL}, *const kinds[] = {"FULLTEXT", "SPATIAL", "VECTOR", NULL};
+	tr_myc_ddl *out = s->out;
+	bool unique;
+
+	out->kind = TR_MYC_DDL_OTHER;
+	take_any(s, hints);
+	unique = take_word(s, "UNIQUE");
+	take_any(s, kinds);
+	if (!take_word(s, "INDEX"))
+		return;
+	out->kind = TR_MYC_DDL_CREATE_INDEX;
+	take_if_exists(s);
+	if (unique && at_name(s))
+		out->unique_index = unquote(s, &s->now);
+	while (s->now.kind != T_END && !at_word(s, "ON"))
+		next(s);
+	next(s);
+	want_name(s);
+}
+
 static void scan_create(scanner *s)
 {
-	static const char *const index_kinds[] = {"UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR", "ONLINE", "OFFLINE", NULL};
 	tr_myc_ddl *out = s->out;
+	bool replace = take_word(s, "OR") && take_word(s, "REPLACE");
 
-	if (take_word(s, "OR"))
-		take_word(s, "REPLACE");
 	out->temporary = take_word(s, "TEMPORARY");
 	if (take_word(s, "TABLE")) {
 		out->kind = TR_MYC_DDL_CREATE_TABLE;
 		out->if_exists = take_if_exists(s);
 		want_name(s);
+		take_mark(s, '(');
+		out->keeps = (out->if_exists || replace) && !at_word(s, "LIKE");
 		return;
 	}
 	if (take_word(s, "DATABASE") || take_word(s, "SCHEMA")) {
@@ -325,15 +349,7 @@ static void scan_create(scanner *s)
 		want_database(s);
 		return;
 	}
-	take_any(s, index_kinds);
-	out->kind = TR_MYC_DDL_OTHER;
-	if (!take_word(s, "INDEX"))
-		return;
-	out->kind = TR_MYC_DDL_CREATE_INDEX;
-	while (s->now.kind != T_END && !at_word(s, "ON"))
-		next(s);
-	next(s);
-	want_name(s);
+	scan_create_index(s);
 }
 
 /* The parts of ALTER TABLE that name other tables stand at the beginning of its comma-separated parts. */
@@ -436,6 +452,7 @@ static void scan_rename(scanner *s)
 	s->out->kind = TR_MYC_DDL_RENAME_TABLE;
 	s->out->if_exists = take_if_exists(s);
 	do {
+		const uint8_t *from = s->start;
 		tr_myc_ddl_name *pair = want_name(s);
 
 		take_wait(s);
@@ -444,6 +461,8 @@ static void scan_rename(scanner *s)
 			pair->new_name = NULL;
 			s->out->complete = false;
 		}
+		if (pair)
+			pair->clause = tr_slice_of(from, (size_t)(s->behind - from));
 	} while (take_mark(s, ','));
 }
 

@@ -46,13 +46,16 @@ typedef struct tr_myc_ddl_name {
 	const char *name;     /* "" for a database */
 	/* RENAME TABLE, and ALTER TABLE with RENAME: what it is called afterwards; NULL otherwise */
 	const char *new_database, *new_name;
+	tr_slice clause; /* RENAME TABLE: the pair as written; empty otherwise */
 } tr_myc_ddl_name;
 
 typedef struct tr_myc_ddl {
 	tr_myc_ddl_kind kind;
 	bool temporary;  /* of temporary tables: no business of a log reader */
 	bool if_exists;
+	bool keeps;      /* CREATE TABLE with IF NOT EXISTS or OR REPLACE, but for LIKE: to Debezium a table that is there stays */
 	bool complete;   /* all tables it touches are in `names` */
+	const char *unique_index; /* CREATE UNIQUE INDEX: its name; NULL otherwise */
 	const char *suffix; /* DROP TABLE: " RESTRICT", " CASCADE" or "" */
 	/*
 	 * The tables (or the one database) the statement is about. RENAME TABLE: one entry a pair. Index statements: the

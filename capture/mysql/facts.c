@@ -244,7 +244,8 @@ static int read_key(MYSQL *m, tr_myc_wake *wake, tr_myc_facts *f, tr_err *err)
 	if (!x.fits && !x.chosen)
 		begin_index(f, &x, "", false);
 	f->key_primary = x.fits && strcmp(x.name, "PRIMARY") == 0;
-	result = 0;
+	f->key_name = tr_arena_strdup(&f->arena, x.fits ? x.name : "");
+	result = f->key_name ? 0 : out_of_memory("a table's indexes", err);
 out:
 	question_end(&q);
 	return result;

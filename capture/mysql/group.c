@@ -481,7 +481,7 @@ static int on_other(tr_myc *s, const tr_bl_event *e, const tr_bl_query *m, const
 	if (ddl->kind == TR_MYC_DDL_TRUNCATE_TABLE && on_truncate(s, e, ddl, err))
 		return -1;
 	if (!is_ineffective(g) && tr_myc_ddl_changes_shape(ddl->kind)) {
-		if (tr_myc_schema_ddl(s, ddl, on_schema, &(place_of){s, e}, err))
+		if (tr_myc_schema_ddl(s, ddl, e->time_s, on_schema, &(place_of){s, e}, err))
 			return -1;
 		/* Not before all of its records were reported: from here on none of them is reported again. */
 		g->ddl_told = true;

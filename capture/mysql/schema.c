@@ -1,6 +1,7 @@
 #include "capture/mysql/schema.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "core/text.h"
 #include "events/naming.h"
@@ -92,6 +93,7 @@ static const char *id_of(tr_arena *a, const char *database, const char *name)
 typedef struct report {
 	tr_myc *s;
 	const tr_myc_ddl *ddl;
+	uint32_t time_s;
 	tr_myc_schema_fn each;
 	void *context;
 	tr_arena arena;
@@ -109,39 +111,88 @@ static int give(report *r, const char *database, tr_slice ddl, const char *type,
 	return r->each(r->context, &change, source_table, err);
 }
 
-/* CREATE and ALTER: the table as the catalogue has it now. */
-static int give_table(report *r, const char *type, const char *database, const char *name, tr_err *err)
+/* A table as the catalogue has it now. */
+static int give_facts(report *r, const char *type, const tr_myc_facts *facts, tr_slice ddl, const char *source_table, tr_err *err)
 {
 	tr_myc *s = r->s;
-	const tr_myc_facts *facts;
 	tr_schema_table table;
 
-	if (!counts_table(s, database, name))
-		return 0;
-	if (tr_myc_catalog_ddl(&s->catalog, database, name, &facts, err))
-		return -1;
 	if (!facts->exists)
-		return give(r, database, r->ddl->statement, type, name, NULL, name, err);
+		return give(r, facts->database, ddl, type, facts->name, NULL, source_table, err);
 	if (tr_myc_schema_table(facts, s->mariadb, s->events->schema_comments, &r->arena, &table, err))
 		return -1;
-	return give(r, database, r->ddl->statement, type, name, &table, name, err);
+	return give(r, facts->database, ddl, type, facts->name, &table, source_table, err);
 }
 
-static int give_renamed(report *r, const tr_myc_ddl_name *n, tr_err *err)
+/* A statement that changes no table that Debezium knows. */
+static int give_statement(report *r, const char *database, const char *source_table, tr_err *err)
+{
+	return give(r, database, r->ddl->statement, NULL, NULL, NULL, source_table, err);
+}
+
+static int give_altered_table(report *r, const char *database, const char *name, tr_err *err)
+{
+	const tr_myc_facts *facts;
+
+	if (!counts_table(r->s, database, name))
+		return 0;
+	if (tr_myc_catalog_ddl(&r->s->catalog, database, name, &facts, err))
+		return -1;
+	return give_facts(r, "ALTER", facts, r->ddl->statement, name, err);
+}
+
+/* Made in a second before the statement began, so not by it. (Of the same second only what the stream has shown is known.) */
+static bool is_older(const tr_myc_facts *facts, uint32_t time_s)
+{
+	time_t seconds = (time_t)time_s;
+	char text[32];
+	struct tm utc;
+
+	if (!facts->exists || !*facts->made || !gmtime_r(&seconds, &utc))
+		return false;
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &utc);
+	return strcmp(facts->made, text) < 0;
+}
+
+static int give_created(report *r, const tr_myc_ddl_name *n, tr_err *err)
+{
+	const tr_myc_facts *facts;
+	tr_myc_relation *rel;
+	bool there;
+
+	if (!counts_table(r->s, n->database, n->name))
+		return 0;
+	if (tr_myc_relation_named(&r->s->catalog, n->database, n->name, &rel, err))
+		return -1;
+	there = rel->there;
+	if (tr_myc_catalog_ddl(&r->s->catalog, n->database, n->name, &facts, err))
+		return -1;
+	if (r->ddl->keeps && (there || is_older(facts, r->time_s)))
+		return give_statement(r, n->database, "", err);
+	return give_facts(r, "CREATE", facts, r->ddl->statement, n->name, err);
+}
+
+/* ALTER TABLE ... RENAME */
+static int give_moved(report *r, const tr_myc_ddl_name *n, tr_err *err)
 {
 	if (tr_myc_catalog_forget(&r->s->catalog, n->database, n->name, err))
 		return -1;
-	return give_table(r, "ALTER", n->new_database, n->new_name, err);
+	return give_altered_table(r, n->new_database, n->new_name, err);
 }
 
-/* An index may be what stands for a key, so what is known of its table is asked again; the record shows no change of it. */
+/* An index may be what stands for a key, so what is known of its table is asked again; only the one that does is told. */
 static int give_index(report *r, const tr_myc_ddl_name *n, tr_err *err)
 {
+	const char *unique = r->ddl->unique_index;
+	const tr_myc_facts *facts;
+
 	if (!counts_table(r->s, n->database, n->name))
 		return 0;
-	if (tr_myc_catalog_ddl(&r->s->catalog, n->database, n->name, NULL, err))
+	if (tr_myc_catalog_ddl(&r->s->catalog, n->database, n->name, &facts, err))
 		return -1;
-	return give(r, n->database, r->ddl->statement, NULL, NULL, NULL, "", err);
+	if (unique && facts->exists && strcasecmp(unique, facts->key_name) == 0)
+		return give_facts(r, "ALTER", facts, r->ddl->statement, n->name, err);
+	return give_statement(r, n->database, "", err);
 }
 
 static int give_database(report *r, const char *database, tr_err *err)
@@ -150,45 +201,65 @@ static int give_database(report *r, const char *database, tr_err *err)
 		tr_myc_catalog_stale(&r->s->catalog);
 	if (!counts_database(r->s, database))
 		return 0;
-	return give(r, database, r->ddl->statement, NULL, NULL, NULL, "", err);
+	return give_statement(r, database, r->ddl->kind == TR_MYC_DDL_ALTER_DATABASE ? "" : NULL, err);
 }
 
-/* --- DROP TABLE -------------------------------------------------------------------------------- */
+/* --- DROP TABLE and RENAME TABLE --------------------------------------------------------------- */
 
-typedef struct dropped {
+typedef struct listed {
 	const char *name;
 	size_t slot; /* in Java's hash table of the tables' ids */
 	size_t place;
-} dropped;
+} listed;
 
 static int by_slot(const void *a, const void *b)
 {
-	const dropped *left = a, *right = b;
+	const listed *left = a, *right = b;
 
 	if (left->slot != right->slot)
 		return left->slot < right->slot ? -1 : 1;
 	return left->place < right->place ? -1 : left->place > right->place;
 }
 
+static bool has_name(const listed *list, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* The names that the statement's tables in that database have, or get by RENAME, each once. */
+static size_t list_names(const tr_myc_ddl *ddl, const char *database, listed *list)
+{
+	bool renames = ddl->kind == TR_MYC_DDL_RENAME_TABLE;
+	size_t count = 0;
+
+	for (size_t i = 0; i < ddl->count; i++) {
+		const tr_myc_ddl_name *n = &ddl->names[i];
+		const char *in = renames ? n->new_database : n->database, *name = renames ? n->new_name : n->name;
+
+		if (name && strcmp(in, database) == 0 && !(renames && has_name(list, count, name)))
+			list[count++] = (listed){.name = name, .place = i};
+	}
+	return count;
+}
+
 /*
  * source.table of all records of one statement: the names of its tables in that database, in the order of a Java HashSet of
  * their ids. Its table has 16 slots and doubles when it is more than three quarters full.
  */
-static const char *dropped_names(report *r, const char *database, tr_err *err)
+static const char *joined_names(report *r, const char *database, tr_err *err)
 {
-	const tr_myc_ddl *ddl = r->ddl;
-	dropped *list = TR_ARENA_ARRAY(&r->arena, dropped, ddl->count + 1);
+	listed *list = TR_ARENA_ARRAY(&r->arena, listed, r->ddl->count + 1);
+	size_t count = list ? list_names(r->ddl, database, list) : 0, slots = 16;
 	const char *names = NULL;
-	size_t count = 0, slots = 16;
 	tr_writer w;
 
 	tr_writer_init(&w, SCRATCH_MAX);
-	for (size_t i = 0; list && i < ddl->count; i++)
-		if (strcmp(ddl->names[i].database, database) == 0)
-			list[count++] = (dropped){.name = ddl->names[i].name, .place = i};
 	while (count * 4 > slots * 3)
 		slots *= 2;
-	for (size_t i = 0; list && i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		const char *id = tr_arena_format(&r->arena, "%s.%s", database, list[i].name);
 		uint32_t hash = id ? tr_naming_java_hash(id) : 0;
 
@@ -196,7 +267,7 @@ static const char *dropped_names(report *r, const char *database, tr_err *err)
 	}
 	if (list)
 		qsort(list, count, sizeof(*list), by_slot);
-	for (size_t i = 0; list && i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		tr_writer_text(&w, i ? "," : "");
 		tr_writer_text(&w, list[i].name);
 	}
@@ -222,11 +293,65 @@ static int give_dropped(report *r, const tr_myc_ddl_name *n, tr_err *err)
 	tr_writer_text(&w, r->ddl->if_exists ? "DROP TABLE IF EXISTS " : "DROP TABLE ");
 	tr_myc_qualified(&w, n->database, n->name);
 	tr_writer_text(&w, r->ddl->suffix);
-	all = dropped_names(r, n->database, err);
+	all = joined_names(r, n->database, err);
 	if (all && tr_writer_ok(&w))
 		result = give(r, n->database, tr_writer_view(&w), "DROP", n->name, NULL, all, err);
 	else if (all)
 		out_of_memory(err);
+	tr_writer_release(&w);
+	return result;
+}
+
+/* Whether a table has the name when all pairs are done: not one that another pair has renamed on. */
+static bool has_at_last(const tr_myc_ddl *ddl, const char *database, const char *name)
+{
+	bool has = false;
+
+	for (size_t i = 0; i < ddl->count; i++) {
+		const tr_myc_ddl_name *n = &ddl->names[i];
+
+		if (strcmp(n->database, database) == 0 && strcmp(n->name, name) == 0)
+			has = false;
+		if (n->new_name && strcmp(n->new_database, database) == 0 && strcmp(n->new_name, name) == 0)
+			has = true;
+	}
+	return has;
+}
+
+/* The statement as if the pair were its only one. */
+static void one_pair(const tr_myc_ddl *ddl, const tr_myc_ddl_name *n, tr_writer *w)
+{
+	const uint8_t *start = ddl->statement.ptr, *first = ddl->names[0].clause.ptr;
+
+	/* Words within a version comment are no part of the statement as it is shown. */
+	if (first > start)
+		tr_writer_put(w, start, (size_t)(first - start));
+	tr_writer_slice(w, n->clause);
+}
+
+static int give_pair(report *r, const tr_myc_ddl_name *n, tr_err *err)
+{
+	bool last = has_at_last(r->ddl, n->new_database, n->new_name);
+	const tr_myc_facts *facts = NULL;
+	const char *all;
+	tr_writer w;
+	int result = -1;
+
+	if (tr_myc_catalog_forget(&r->s->catalog, n->database, n->name, err))
+		return -1;
+	if (!counts_table(r->s, n->new_database, n->new_name))
+		return 0;
+	if (last && tr_myc_catalog_ddl(&r->s->catalog, n->new_database, n->new_name, &facts, err))
+		return -1;
+	tr_writer_init(&w, SCRATCH_MAX);
+	one_pair(r->ddl, n, &w);
+	all = joined_names(r, n->new_database, err);
+	if (!tr_writer_ok(&w))
+		out_of_memory(err);
+	else if (all && last)
+		result = give_facts(r, "ALTER", facts, tr_writer_view(&w), all, err);
+	else if (all)
+		result = give(r, n->new_database, tr_writer_view(&w), NULL, NULL, NULL, all, err);
 	tr_writer_release(&w);
 	return result;
 }
@@ -238,7 +363,7 @@ static int give_altered(report *r, size_t index, tr_err *err)
 	/* The other tables of an ALTER give and take partitions only. */
 	if (index > 0)
 		return tr_myc_catalog_forget(&r->s->catalog, n->database, n->name, err);
-	return n->new_name ? give_renamed(r, n, err) : give_table(r, "ALTER", n->database, n->name, err);
+	return n->new_name ? give_moved(r, n, err) : give_altered_table(r, n->database, n->name, err);
 }
 
 static int give_name(report *r, size_t index, tr_err *err)
@@ -247,11 +372,11 @@ static int give_name(report *r, size_t index, tr_err *err)
 
 	switch (r->ddl->kind) {
 	case TR_MYC_DDL_CREATE_TABLE:
-		return give_table(r, "CREATE", n->database, n->name, err);
+		return give_created(r, n, err);
 	case TR_MYC_DDL_ALTER_TABLE:
 		return give_altered(r, index, err);
 	case TR_MYC_DDL_RENAME_TABLE:
-		return n->new_name ? give_renamed(r, n, err) : 0;
+		return n->new_name ? give_pair(r, n, err) : 0;
 	case TR_MYC_DDL_DROP_TABLE:
 		return give_dropped(r, n, err);
 	case TR_MYC_DDL_CREATE_INDEX:
@@ -266,9 +391,9 @@ static int give_name(report *r, size_t index, tr_err *err)
 	}
 }
 
-int tr_myc_schema_ddl(tr_myc *s, const tr_myc_ddl *ddl, tr_myc_schema_fn each, void *context, tr_err *err)
+int tr_myc_schema_ddl(tr_myc *s, const tr_myc_ddl *ddl, uint32_t time_s, tr_myc_schema_fn each, void *context, tr_err *err)
 {
-	report r = {.s = s, .ddl = ddl, .each = each, .context = context};
+	report r = {.s = s, .ddl = ddl, .time_s = time_s, .each = each, .context = context};
 	int result = -1;
 
 	if (ddl->temporary)

@@ -118,6 +118,28 @@ START_TEST(drop_rename_truncate)
 }
 END_TEST
 
+START_TEST(what_schema_records_ask)
+{
+	const char *const statements[] = {
+	    "RENAME TABLE /* x */ a TO b /* y */, `c` . d WAIT 5 TO e;", "CREATE TABLE IF NOT EXISTS t (a INT)", "CREATE OR REPLACE TABLE t (a INT)",
+	    "CREATE TABLE IF NOT EXISTS t (LIKE u)", "CREATE OR REPLACE TABLE t LIKE u", "CREATE TABLE t (a INT)",
+	    "CREATE UNIQUE INDEX `o``n` USING BTREE ON t (a)", "CREATE OR REPLACE UNIQUE INDEX IF NOT EXISTS i ON t (a)", "CREATE INDEX i ON t (a)"};
+	const char *const index[] = {"o`n", "i", NULL};
+	tr_myc_ddl d[9];
+	tr_err err = {0};
+
+	tr_arena_reset(&arena);
+	for (size_t i = 0; i < 9; i++)
+		ck_assert_int_eq(tr_myc_ddl_scan(tr_slice_str(statements[i]), "db", 0, &arena, &d[i], &err), 0);
+	ck_assert(tr_slice_eq(d[0].names[0].clause, tr_slice_str("a TO b")));
+	ck_assert(tr_slice_eq(d[0].names[1].clause, tr_slice_str("`c` . d WAIT 5 TO e")));
+	for (size_t i = 1; i < 6; i++)
+		ck_assert_int_eq(d[i].keeps, i < 3);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert(index[i] ? d[6 + i].unique_index && strcmp(d[6 + i].unique_index, index[i]) == 0 : !d[6 + i].unique_index);
+}
+END_TEST
+
 START_TEST(transactions_and_rows)
 {
 	EXPECT({"BEGIN", "BEGIN"}, {"START TRANSACTION", "BEGIN"}, {"COMMIT", "COMMIT"}, {"ROLLBACK", "ROLLBACK"},
@@ -219,7 +241,7 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {create, alter, drop_rename_truncate, transactions_and_rows, comments_and_quotes,
+	const TTest *const tests[] = {create, alter, drop_rename_truncate, what_schema_records_ask, transactions_and_rows, comments_and_quotes,
 				      xa_leaves_its_name, statements_are_shown_bare, doubt_touches_every_table, text_becomes_utf8};
 
 	tr_arena_init(&arena, 1 << 20);
