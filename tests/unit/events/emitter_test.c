@@ -443,7 +443,7 @@ END_TEST
 
 START_TEST(updates_without_a_published_change)
 {
-	const tr_column_rule rule = {TR_COLUMN_EXCLUDE, "inv.t.hidden", 0};
+	const tr_column_rule rule = {.action = TR_COLUMN_EXCLUDE, .pattern = "inv.t.hidden"};
 
 	for (int skip = 0; skip < 2; skip++) {
 		begin();
