@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/map.h"
 #include "core/obj.h"
 #include "core/text.h"
@@ -19,6 +20,7 @@
 #define ADDRESS_MAX 16
 #define CACHED_SCHEMAS_MAX 10000 /* ids come from what is read, so their number needs a bound */
 #define STOP_POLL_MS 50
+#define SAY_AFTER_US 3000000
 /* Where Apicurio serves this protocol; what stands before it is the root of its own API. */
 #define APICURIO_PATH "/apis/ccompat/"
 #define CONTENT_TYPE "application/vnd.schemaregistry.v1+json"
@@ -498,9 +500,10 @@ static bool wait_ms(const tr_avro_registry *r, int64_t ms)
 
 static int request(tr_avro_registry *r, exchange *x, int retry_ms, tr_err *err)
 {
-	int64_t until_us = tr_clock_mono_us() + (int64_t)retry_ms * 1000;
+	const int64_t begin_us = tr_clock_mono_us(), until_us = begin_us + (int64_t)retry_ms * 1000;
 	tr_backoff backoff;
 	tr_err local;
+	bool said = false;
 
 	err = err ? err : &local;
 	tr_backoff_init(&backoff, 100, 5000);
@@ -512,6 +515,11 @@ static int request(tr_avro_registry *r, exchange *x, int retry_ms, tr_err *err)
 		int64_t left_ms = (until_us - tr_clock_mono_us()) / 1000;
 		if (err->code != TR_E_REGISTRY_UNAVAILABLE || left_ms <= 0)
 			return -1;
+		/* Nothing is published while this lasts, so somebody has to learn why. */
+		if (!said && tr_clock_mono_us() - begin_us > SAY_AFTER_US) {
+			tr_log_err(TR_LOG_WARN, NULL, "registry.retry", err);
+			said = true;
+		}
 		int delay_ms = tr_backoff_next_ms(&backoff);
 		if (!wait_ms(r, delay_ms < left_ms ? delay_ms : left_ms))
 			return tr_err_set(err, TR_E_INTERRUPTED, "%s: stopped on request", x->what);

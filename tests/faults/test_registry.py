@@ -78,6 +78,7 @@ class RegistryFaults(Case):
             asked = len(peer.requests)
             self.server.database(self.tag).psql("ALTER TABLE t ADD COLUMN n int; INSERT INTO t VALUES (4, 'new', 4)")
             eventually(lambda: len(peer.requests) > asked + 1, what="a second question")
+            eventually(lambda: '"registry.retry"' in program.log.read_text(encoding="utf-8"), what="a word about it")
             program.check_alive()
             self.assertEqual(self.ids(), [1, 2, 3])
             away.clear()
