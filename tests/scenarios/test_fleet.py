@@ -16,7 +16,7 @@ from trtest.program import find_binary  # noqa: E402
 from trtest.records import topics_of  # noqa: E402
 
 SESSION_S = 6  # the least that brokers allow by default
-SLACK_S = 6    # to begin a session on a machine that does much else
+SLACK_S = 20   # to begin a session on a machine that does much else
 
 
 class Fleet(Case):
